@@ -1,1 +1,9 @@
-//! Being written.
+//! Trials: what runs the whole system on one machine, and tries it.
+//!
+//! `./dev` is a thin script over the binary `trials`, and that over this library: private servers, the four
+//! processes, tests against them. It may import every other crate; none imports it.
+
+pub mod servers;
+
+pub mod screen;
+pub mod tests;

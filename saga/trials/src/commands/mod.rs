@@ -1,0 +1,3 @@
+//! The commands of `./dev`, one in each file.
+
+pub(crate) mod test_env;

@@ -1,0 +1,24 @@
+//! Private RabbitMQ and PostgreSQL: found or fetched, started, watched and stopped.
+//!
+//! Everything they write is under `.dev/` of the checkout; they listen on the loopback alone, on ports below the
+//! ephemeral range, never a default one; no service of the machine is touched.
+
+pub mod place;
+pub mod ports;
+pub mod process;
+pub mod secrets;
+
+pub mod programs;
+
+pub mod postgres;
+pub mod rabbitmq;
+
+pub mod databases;
+pub mod stack;
+pub mod vhosts;
+
+mod error;
+
+pub use error::Trouble;
+pub use place::Place;
+pub use stack::{Endpoints, Stack};

@@ -1,0 +1,142 @@
+//! A private PostgreSQL: its data directory, its settings, its start.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use super::{
+    Endpoints, Stack, Trouble,
+    process::{Started, run, run_as},
+    programs::{PostgresPrograms, search_path},
+    secrets::write_private,
+};
+
+/// The administrator's name.
+pub const USER: &str = "postgres";
+
+/// How long a start may take: recovery after a crash included, on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Starts the stack's PostgreSQL unless it runs; makes its data directory the first time.
+///
+/// # Errors
+/// When the directory cannot be made or the program cannot be run.
+pub async fn launch(stack: &mut Stack, programs: &PostgresPrograms) -> Result<(), Trouble> {
+    if stack.running("postgres").is_some() {
+        return Ok(());
+    }
+    let home = stack.data("postgres");
+    stack.place.servers_dir(&home)?;
+    let data = home.join("data");
+    if !data.join("PG_VERSION").exists() {
+        create(stack, programs, &home, &data)?;
+    }
+    let port = stack.ports.free("postgres")?;
+    let settings = home.join("sagaforge.conf");
+    write_private(&settings, settings_text(port).as_bytes())?;
+    stack.place.give(&settings)?;
+    let mut command = clean(programs, "postgres");
+    command.arg("-D").arg(&data).current_dir(&home);
+    let started = Started::spawn(
+        command,
+        &stack.log("postgres"),
+        stack.place.account.as_ref(),
+    )?;
+    stack.note("postgres", started)
+}
+
+/// Waits until it lets its administrator in.
+///
+/// # Errors
+/// When it left, or did not answer in time.
+pub async fn wait(stack: &Stack, endpoints: &Endpoints) -> Result<(), Trouble> {
+    let log = stack.log("postgres");
+    let Some(started) = stack.running("postgres") else {
+        return Err(super::process::not_ready(
+            "PostgreSQL",
+            "ended instead of getting ready",
+            &log,
+        ));
+    };
+    let url = format!("{}/postgres", endpoints.postgres);
+    started
+        .until("PostgreSQL", &log, PATIENCE, async || {
+            super::databases::connect(&url).await.is_ok()
+        })
+        .await
+}
+
+/// Makes the data directory beside its place and moves it there whole, so that an interruption leaves none.
+fn create(
+    stack: &mut Stack,
+    programs: &PostgresPrograms,
+    home: &Path,
+    data: &Path,
+) -> Result<(), Trouble> {
+    let half = home.join("data.new");
+    if half.exists() {
+        fs::remove_dir_all(&half).map_err(Trouble::at("removing", &half))?;
+    }
+    let password = home.join("password");
+    write_private(&password, stack.secrets.get("postgres")?.as_bytes())?;
+    stack.place.give(&password)?;
+    let mut command = clean(programs, "initdb");
+    command
+        .arg("-D")
+        .arg(&half)
+        .arg(format!("--username={USER}"));
+    command.arg("--pwfile").arg(&password).args([
+        "--auth=scram-sha-256",
+        "--encoding=UTF8",
+        "--locale=C",
+    ]);
+    run_as(command.current_dir(home), stack.place.account.as_ref());
+    let made = run(&mut command);
+    fs::remove_file(&password).map_err(Trouble::at("removing", &password))?;
+    made?;
+    let settings = half.join("postgresql.conf");
+    let include = format!("include = '{}'\n", home.join("sagaforge.conf").display());
+    fs::read(&settings)
+        .and_then(|mut text| {
+            text.extend_from_slice(include.as_bytes());
+            fs::write(&settings, text)
+        })
+        .map_err(Trouble::at("writing", &settings))?;
+    fs::rename(&half, data).map_err(Trouble::at("naming", data))
+}
+
+/// Durable as in earnest (fsync stays on), small enough for a laptop, and no session that hangs for ever.
+fn settings_text(port: u16) -> String {
+    format!(
+        "# Written at each start.\n\
+         listen_addresses = '127.0.0.1'\n\
+         port = {port}\n\
+         unix_socket_directories = ''\n\
+         max_connections = 300\n\
+         shared_buffers = 256MB\n\
+         max_wal_size = 2GB\n\
+         wal_compression = on\n\
+         fsync = on\n\
+         synchronous_commit = on\n\
+         jit = off\n\
+         timezone = 'UTC'\n\
+         log_timezone = 'UTC'\n\
+         lock_timeout = '60s'\n\
+         idle_in_transaction_session_timeout = '60s'\n\
+         client_connection_check_interval = '5s'\n\
+         tcp_keepalives_idle = 30\n\
+         log_min_messages = warning\n\
+         log_line_prefix = '%m [%p] %u@%d '\n"
+    )
+}
+
+/// A command of PostgreSQL's with nothing of the caller's environment.
+fn clean(programs: &PostgresPrograms, program: &str) -> Command {
+    let mut command = Command::new(programs.bin.join(program));
+    command
+        .env_clear()
+        .env("PATH", search_path(&programs.bin))
+        .env("LC_ALL", "C");
+    command
+}

@@ -1,0 +1,175 @@
+//! One pair of private servers: started when missing, left alone when running, stopped by number.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use super::{
+    Place, Trouble,
+    place::make_dir,
+    ports::Ports,
+    postgres,
+    process::Started,
+    programs::Programs,
+    rabbitmq,
+    secrets::{Secrets, write_private},
+};
+
+/// How long a server may take to leave when asked, before it is made to.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How to reach the servers of a stack, as their administrator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoints {
+    /// `amqp://user:password@host:port`, without a vhost.
+    pub amqp: String,
+    /// `http://user:password@host:port` of the management interface.
+    pub management: String,
+    /// `postgres://user:password@host:port`, without a database.
+    pub postgres: String,
+}
+
+/// A pair of private servers with their directory below `.dev/`: `up` for `./dev up`, others for tests.
+#[derive(Debug)]
+pub struct Stack {
+    /// The checkout's directories.
+    pub place: Place,
+    /// Its name, and its directory's.
+    pub name: String,
+    /// Its ports.
+    pub ports: Ports,
+    /// Its passwords.
+    pub secrets: Secrets,
+    started: BTreeMap<String, Started>,
+}
+
+impl Stack {
+    /// Opens the stack of that name, running or not.
+    ///
+    /// # Errors
+    /// When its directory cannot be made or read.
+    pub fn open(place: Place, name: &str) -> Result<Self, Trouble> {
+        let dir = place.dev.join(name);
+        make_dir(&dir, 0o711)?;
+        make_dir(&place.reach.join(name), 0o711)?;
+        let started = match fs::read(dir.join("started.json")) {
+            Ok(text) => serde_json::from_slice(&text).unwrap_or_default(),
+            Err(_) => BTreeMap::new(),
+        };
+        let ports = Ports::open(dir.join("ports.json"));
+        let secrets = Secrets::open(dir.join("secrets.json"))?;
+        Ok(Self {
+            place,
+            name: name.to_owned(),
+            ports,
+            secrets,
+            started,
+        })
+    }
+
+    /// The stack's own directory: ports, secrets, what was started.
+    #[must_use]
+    pub fn dir(&self) -> PathBuf {
+        self.place.dev.join(&self.name)
+    }
+
+    /// Where a server of the stack keeps its data: reachable for the account it runs as.
+    #[must_use]
+    pub fn data(&self, server: &str) -> PathBuf {
+        self.place.reach.join(&self.name).join(server)
+    }
+
+    /// Where what `process` prints is kept.
+    #[must_use]
+    pub fn log(&self, process: &str) -> PathBuf {
+        let logs = self.place.dev.join("logs");
+        if self.name == "up" {
+            logs.join(format!("{process}.log"))
+        } else {
+            logs.join(format!("{}-{process}.log", self.name))
+        }
+    }
+
+    /// The process of that name, if we started it and it runs.
+    #[must_use]
+    pub fn running(&self, process: &str) -> Option<&Started> {
+        self.started
+            .get(process)
+            .filter(|started| started.is_alive())
+    }
+
+    /// Writes down that `process` was started, so that `down` can stop it whatever happens to us.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn note(&mut self, process: &str, started: Started) -> Result<(), Trouble> {
+        self.started.insert(process.to_owned(), started);
+        self.write_down()
+    }
+
+    /// Starts what is missing of both servers, side by side, and waits until they answer.
+    ///
+    /// # Errors
+    /// When one cannot be started; what was started until then stays noted.
+    pub async fn start(&mut self, programs: &Programs) -> Result<Endpoints, Trouble> {
+        postgres::launch(self, &programs.postgres).await?;
+        rabbitmq::launch(self, &programs.rabbitmq)?;
+        let endpoints = self.endpoints()?;
+        postgres::wait(self, &endpoints).await?;
+        rabbitmq::wait(self, &endpoints).await?;
+        Ok(endpoints)
+    }
+
+    /// The URLs at which the stack's servers listen when they run.
+    ///
+    /// # Errors
+    /// When passwords or ports cannot be written down.
+    pub fn endpoints(&mut self) -> Result<Endpoints, Trouble> {
+        let (broker, database) = (self.secrets.get("rabbitmq")?, self.secrets.get("postgres")?);
+        let (amqp, management) = (self.ports.of("amqp")?, self.ports.of("management")?);
+        let postgres = self.ports.of("postgres")?;
+        Ok(Endpoints {
+            amqp: format!("amqp://{}:{broker}@127.0.0.1:{amqp}", rabbitmq::USER),
+            management: format!("http://{}:{broker}@127.0.0.1:{management}", rabbitmq::USER),
+            postgres: format!(
+                "postgres://{}:{database}@127.0.0.1:{postgres}",
+                postgres::USER
+            ),
+        })
+    }
+
+    /// Stops one process, if we started it and it runs. Says whether there was one.
+    ///
+    /// # Errors
+    /// When what was started cannot be written down.
+    pub async fn stop(&mut self, process: &str, ask: Signal) -> Result<bool, Trouble> {
+        let Some(started) = self.started.remove(process) else {
+            return Ok(false);
+        };
+        let was_running = started.is_alive();
+        started.stop(ask, PATIENCE).await;
+        self.write_down()?;
+        Ok(was_running)
+    }
+
+    /// Stops both servers, and what belongs to them.
+    ///
+    /// # Errors
+    /// When what was started cannot be written down.
+    pub async fn stop_servers(&mut self) -> Result<bool, Trouble> {
+        let mut any = self.stop("rabbitmq", Signal::TERM).await?;
+        any |= self.stop("epmd", Signal::TERM).await?;
+        // INT is PostgreSQL's fast shutdown: sessions are ended, nothing is lost.
+        any |= self.stop("postgres", Signal::INT).await?;
+        Ok(any)
+    }
+
+    fn write_down(&self) -> Result<(), Trouble> {
+        let text = serde_json::to_vec_pretty(&self.started)
+            .map_err(|error| Trouble::Unmet(error.to_string()))?;
+        write_private(&self.dir().join("started.json"), &text)
+    }
+}
