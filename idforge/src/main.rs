@@ -1,0 +1,3 @@
+//! The `idforge` command.
+
+fn main() {}
