@@ -173,14 +173,7 @@ impl Message {
 
     /// A message that `cause` led to: same saga, same correlation, same trace.
     #[must_use]
-    pub fn caused_by(
-        cause: &Self,
-        id: Uuid,
-        source: &str,
-        subject: impl Into<String>,
-        body: Body,
-        time: Time,
-    ) -> Self {
+    pub fn caused_by(cause: &Self, id: Uuid, source: &str, subject: impl Into<String>, body: Body, time: Time) -> Self {
         Self {
             correlation_id: cause.correlation_id,
             causation_id: Some(cause.id),
@@ -248,14 +241,9 @@ impl Message {
             return Err(PayloadError::OtherType { expected: P::TYPE, found: self.kind.clone() });
         }
         if self.schema_version > P::VERSION {
-            return Err(PayloadError::NewerVersion {
-                kind: P::TYPE,
-                found: self.schema_version,
-                known: P::VERSION,
-            });
+            return Err(PayloadError::NewerVersion { kind: P::TYPE, found: self.schema_version, known: P::VERSION });
         }
-        P::deserialize(&self.data)
-            .map_err(|error| PayloadError::Malformed { kind: P::TYPE, why: error.to_string() })
+        P::deserialize(&self.data).map_err(|error| PayloadError::Malformed { kind: P::TYPE, why: error.to_string() })
     }
 
     /// What tells a repetition from a conflict: SHA-256 over type, subject, schema version, time

@@ -143,9 +143,9 @@ impl Topology {
     /// The queues that take messages of this type.
     pub fn takers(&self, kind: &MessageType) -> impl Iterator<Item = &'static Queue> {
         let (exchange, key) = (kind.exchange, kind.key);
-        self.queues.iter().filter(move |queue| {
-            queue.bindings.iter().any(|b| b.exchange == exchange && matches_key(b.key, key))
-        })
+        self.queues
+            .iter()
+            .filter(move |queue| queue.bindings.iter().any(|b| b.exchange == exchange && matches_key(b.key, key)))
     }
 
     /// Checks that the table agrees with itself.

@@ -1,0 +1,84 @@
+//! Before the pivot: steps are done, a "no" turns the saga around.
+
+use super::run::Run;
+use super::{Answer, Decision, Refusal, compensating};
+use crate::definition::Kind;
+use crate::instance::{Outcome, Phase, StepState};
+use crate::message::Message;
+
+/// An answer before the pivot.
+pub(super) fn answer(run: Run<'_>, row: usize, answer: Answer, message: &Message) -> Result<Decision, Refusal> {
+    match (run.step(row).kind, answer) {
+        (Kind::Compensatable, Answer::Done) => done(run, row, message),
+        (Kind::Compensatable, Answer::Refused) => refused(run, row, message),
+        (Kind::Compensatable, Answer::Undone) => Ok(run.ignored("nothing is being undone")),
+        (Kind::Pivot, Answer::Done) => granted(run),
+        (Kind::Pivot, Answer::Refused) => cancelled(run, message),
+        (Kind::Retriable, Answer::Done | Answer::Refused | Answer::Undone) | (Kind::Pivot, Answer::Undone) => {
+            let (kind, step) = (message.kind.clone(), run.step(row).name);
+            Err(Refusal::NeverAsked { kind, step, epoch: message.epoch })
+        }
+    }
+}
+
+fn done(mut run: Run<'_>, row: usize, message: &Message) -> Result<Decision, Refusal> {
+    match run.next.steps[row].state {
+        // An answer may overtake the event that we hear its request from; and a participant may do
+        // what an operator has given up waiting for.
+        StepState::Pending | StepState::Sent | StepState::Skipped => {
+            run = run.begin();
+            run.done(row, message);
+            run.advance()?;
+            go_on(run)
+        }
+        StepState::Done => Ok(run.ignored("the step is done already")),
+        StepState::Refused => Ok(run.ignored("the step was refused")),
+        StepState::Undoing | StepState::Undone => Ok(run.ignored("the step is being undone")),
+    }
+}
+
+fn refused(run: Run<'_>, row: usize, message: &Message) -> Result<Decision, Refusal> {
+    match run.next.steps[row].state {
+        StepState::Pending | StepState::Sent => {
+            let mut run = run.begin();
+            run.next.steps[row].settle(StepState::Refused);
+            compensating::turn_around(run, Outcome::Rejected, reason_of(message, "refused"))
+        }
+        StepState::Done => Ok(run.ignored("the step is done already")),
+        StepState::Refused => Ok(run.ignored("the step was refused already")),
+        StepState::Skipped => Ok(run.ignored("the step is skipped")),
+        StepState::Undoing | StepState::Undone => Ok(run.ignored("the step is being undone")),
+    }
+}
+
+/// The pivot's word. Before its time it is remembered.
+fn granted(run: Run<'_>) -> Result<Decision, Refusal> {
+    if run.next.granted {
+        return Ok(run.ignored("the word was given already"));
+    }
+    let mut run = run.begin();
+    run.next.granted = true;
+    if run.next.phase == Phase::Prepared {
+        run.pass_pivot()?;
+    }
+    Ok(run.applied())
+}
+
+fn cancelled(run: Run<'_>, message: &Message) -> Result<Decision, Refusal> {
+    compensating::turn_around(run.begin(), Outcome::Cancelled, reason_of(message, "cancelled"))
+}
+
+/// Prepared, as soon as every compensatable step is settled.
+pub(super) fn go_on(mut run: Run<'_>) -> Result<Decision, Refusal> {
+    let rows = run.engine.definition.steps.iter().zip(&run.next.steps);
+    let mut before_pivot = rows.filter(|(step, _)| step.kind == Kind::Compensatable);
+    if run.next.phase == Phase::Running && before_pivot.all(|(_, record)| record.is_settled()) {
+        run.prepared()?;
+    }
+    Ok(run.applied())
+}
+
+/// The reason that an answer gives, a word.
+fn reason_of(message: &Message, otherwise: &str) -> String {
+    message.data.get("reason").and_then(|reason| reason.as_str()).unwrap_or(otherwise).to_owned()
+}

@@ -1,0 +1,96 @@
+//! RabbitMQ: connections that heal, the topology, consumers that take micro-batches, and the relay.
+//!
+//! The rest of the runtime sees three things: an [`Incoming`] message and who takes it
+//! ([`Deliver`]), an [`Outbound`] one and who keeps its mark ([`Marks`]), and the [`Relay`].
+
+use futures_util::future::BoxFuture;
+use saga_core::{Message, Route};
+use serde_json::Value;
+
+use crate::error::StoreError;
+
+/// A message as the broker delivered it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Incoming {
+    /// Its bytes, whatever they are.
+    pub body: Vec<u8>,
+    /// The exchange that it was published to.
+    pub exchange: String,
+    /// The key that it was published with.
+    pub routing_key: String,
+    /// Its AMQP properties and headers as JSON, to be kept when it is parked.
+    pub properties: Value,
+    /// How often the broker delivered it before (`x-delivery-count`; 0 at first).
+    pub delivery_count: u32,
+}
+
+/// Takes what a consumer collected.
+pub trait Deliver: Send + Sync + 'static {
+    /// Handles a batch. When it returns `Ok`, everything in the batch is stored (handled, put off or
+    /// parked) and may be acknowledged.
+    ///
+    /// # Errors
+    /// The batch was given up, because the process is stopping: nothing may be acknowledged.
+    fn deliver<'a>(&'a self, queue: &'static str, batch: Vec<Incoming>) -> BoxFuture<'a, Result<(), Stopping>>;
+}
+
+/// The process is stopping; what is not done is left to others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the process is stopping")]
+pub struct Stopping;
+
+/// A stored message that is to be published.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outbound {
+    /// The outbox mark that goes once it is published.
+    pub mark: i64,
+    /// Where it goes.
+    pub route: Route,
+    /// Its AMQP properties.
+    pub properties: Properties,
+    /// The stored bytes.
+    pub body: Vec<u8>,
+}
+
+/// The AMQP properties that mirror an envelope.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Properties {
+    /// `message_id`: the envelope's id.
+    pub message_id: String,
+    /// `correlation_id`.
+    pub correlation_id: String,
+    /// `type`.
+    pub kind: String,
+    /// `app_id`: the process that made it.
+    pub app_id: String,
+    /// `timestamp`: seconds since 1970.
+    pub timestamp: u64,
+}
+
+/// Keeps the outbox marks.
+pub trait Marks: Send + Sync + 'static {
+    /// Removes marks of messages that were published: confirmed and, where that is asked for, routed.
+    ///
+    /// # Errors
+    /// The marks stay, and the messages go out again some day.
+    fn published<'a>(&'a self, marks: &'a [i64]) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// Takes over messages whose publisher seems to be gone, oldest first, at most `limit`: marks
+    /// nobody has claimed for a while, which are then claimed by us.
+    ///
+    /// # Errors
+    /// None are taken over.
+    fn leftovers<'a>(&'a self, limit: i64) -> BoxFuture<'a, Result<Vec<Outbound>, StoreError>>;
+}
+
+impl From<&Message> for Properties {
+    fn from(message: &Message) -> Self {
+        Self {
+            message_id: message.id.to_string(),
+            correlation_id: message.correlation_id.to_string(),
+            kind: message.kind.clone(),
+            app_id: message.source.clone(),
+            timestamp: u64::try_from(message.time.unix_timestamp()).unwrap_or_default(),
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! What can go wrong in the shell, sorted by what to do about it.
+
+use deadpool_postgres::PoolError;
+use tokio_postgres::error::SqlState;
+
+/// The database did not do what it was asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The server said no, or the connection broke.
+    #[error("database: {}", describe(.0))]
+    Database(#[from] tokio_postgres::Error),
+    /// No connection could be had.
+    #[error("no database connection: {0}")]
+    Pool(#[from] PoolError),
+    /// What is stored cannot be read back.
+    #[error("stored data of {what} cannot be read: {why}")]
+    Corrupt {
+        /// Which data.
+        what: String,
+        /// What the reader met.
+        why: String,
+    },
+}
+
+/// What to do about a failed transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remedy {
+    /// The server is not there, or not well: wait, and do the same again.
+    Wait,
+    /// Somebody else was first: do the same again at once, it will see what they did.
+    Again,
+    /// It would fail again: this needs a person.
+    Person,
+}
+
+impl StoreError {
+    /// What to do about it.
+    #[must_use]
+    pub fn remedy(&self) -> Remedy {
+        match self {
+            Self::Pool(PoolError::Backend(error)) | Self::Database(error) => remedy_of(error),
+            Self::Pool(
+                PoolError::Timeout(_)
+                | PoolError::Closed
+                | PoolError::NoRuntimeSpecified
+                | PoolError::PostCreateHook(_),
+            ) => Remedy::Wait,
+            Self::Corrupt { .. } => Remedy::Person,
+        }
+    }
+
+    /// Whether a unique key said that somebody else was first.
+    #[must_use]
+    pub fn is_unique_violation(&self) -> bool {
+        matches!(self, Self::Database(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION))
+    }
+}
+
+fn remedy_of(error: &tokio_postgres::Error) -> Remedy {
+    let Some(code) = error.code() else { return Remedy::Wait };
+    if [SqlState::UNIQUE_VIOLATION, SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED].contains(code) {
+        return Remedy::Again;
+    }
+    // Classes of the SQLSTATE: connection, resources, an operator's intervention, system; and a lock not available.
+    match code.code().get(..2) {
+        Some("08" | "53" | "57" | "58") => Remedy::Wait,
+        Some("55") => Remedy::Again,
+        Some(_) | None => Remedy::Person,
+    }
+}
+
+fn describe(error: &tokio_postgres::Error) -> String {
+    error.as_db_error().map_or_else(|| error.to_string(), |db| format!("{} ({})", db.message(), db.code().code()))
+}

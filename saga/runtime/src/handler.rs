@@ -1,0 +1,132 @@
+//! What a process does with the messages of a queue: the one trait between business and pipeline.
+//!
+//! A handler holds business; claiming, deduplicating, journalling, publishing, putting off,
+//! parking and acknowledging are the pipeline's ([`crate::delivery`]).
+
+use futures_util::future::BoxFuture;
+use saga_core::{Message, MessageRef, Time};
+use tokio_postgres::Transaction;
+
+use crate::error::StoreError;
+
+/// Handles the messages of a queue.
+pub trait Handler: Send + Sync + 'static {
+    /// Handles a batch inside the transaction of its delivery, and says what became of each
+    /// message, in order. Messages that were handled before are not in it.
+    ///
+    /// Lock what the batch touches first, all of it and in key order; decide in pure code; write
+    /// once. A batch that fails is rolled back and run again, message by message.
+    ///
+    /// # Errors
+    /// [`StoreError`]: nothing of the batch happened.
+    fn handle<'a>(
+        &'a self,
+        transaction: &'a Transaction<'a>,
+        batch: &'a [Message],
+        now: Time,
+    ) -> BoxFuture<'a, Result<Vec<Verdict>, StoreError>>;
+
+    /// Whether a request that comes again is answered again, with the stored bytes. Participants
+    /// do; the orchestrator resends by its timers instead.
+    fn answers_again(&self) -> bool {
+        true
+    }
+
+    /// Called after a batch is committed, with the messages that were handled. For waking those
+    /// who wait in this process; nothing that must happen belongs here.
+    fn committed(&self, _batch: &[Message]) {}
+}
+
+/// What became of one message.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Verdict {
+    /// It was handled, and this goes out.
+    Done(Output),
+    /// It cannot be handled yet; it comes back later by itself.
+    PutOff {
+        /// Why, for the operator.
+        reason: String,
+    },
+    /// It cannot be handled by this program; it is set aside for an operator, bytes and all.
+    Park {
+        /// Why, a word that groups: `malformed_data`.
+        reason: &'static str,
+        /// Why, in a sentence.
+        detail: String,
+    },
+}
+
+/// What goes out because of one message.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Output {
+    /// New messages, in order: journalled and published.
+    pub send: Vec<Outgoing>,
+    /// Stored messages that go out once more, the same bytes.
+    pub resend: Vec<Again>,
+    /// Whether the bytes of the message itself are kept, because they may have to be sent again.
+    pub keep: bool,
+    /// Why nothing changed, where nothing did.
+    pub note: Option<&'static str>,
+}
+
+/// A new message to send.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outgoing {
+    /// The message.
+    pub message: Message,
+    /// Straight into this queue; by the topology's route for its type otherwise.
+    pub queue: Option<String>,
+}
+
+/// A stored message to send again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Again {
+    /// Which: in this process's journal, or among the messages that it kept.
+    pub message: MessageRef,
+    /// Straight into this queue; by the topology's route for its type otherwise.
+    pub queue: Option<String>,
+}
+
+impl From<Message> for Outgoing {
+    fn from(message: Message) -> Self {
+        Self { message, queue: None }
+    }
+}
+
+impl From<MessageRef> for Again {
+    fn from(message: MessageRef) -> Self {
+        Self { message, queue: None }
+    }
+}
+
+impl Verdict {
+    /// Handled, and these go out.
+    #[must_use]
+    pub fn send(messages: Vec<Message>) -> Self {
+        let send = messages.into_iter().map(Outgoing::from).collect();
+        Self::Done(Output { send, ..Output::default() })
+    }
+
+    /// Handled; nothing changed, and this is why.
+    #[must_use]
+    pub fn ignored(why: &'static str) -> Self {
+        Self::Done(Output { note: Some(why), ..Output::default() })
+    }
+
+    /// Handled before under another id: the recorded answer goes out again.
+    #[must_use]
+    pub fn answer_again(answer: MessageRef) -> Self {
+        Self::Done(Output { resend: vec![answer.into()], ..Output::default() })
+    }
+
+    /// The data of the message does not fit its type.
+    #[must_use]
+    pub fn malformed(error: &saga_core::PayloadError) -> Self {
+        let reason = match error {
+            saga_core::PayloadError::NewerVersion { .. } => "newer_version",
+            saga_core::PayloadError::OtherType { .. } => "unknown_type",
+            saga_core::PayloadError::Malformed { .. } => "malformed_data",
+        };
+        Self::Park { reason, detail: error.to_string() }
+    }
+}
