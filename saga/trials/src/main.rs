@@ -6,10 +6,7 @@ use clap::{Parser, Subcommand};
 mod commands;
 
 #[derive(Parser)]
-#[command(
-    name = "./dev",
-    about = "One script to run Sagaforge: private servers, the processes, the tests."
-)]
+#[command(name = "./dev", about = "One script to run Sagaforge: private servers, the processes, the tests.")]
 struct Arguments {
     #[command(subcommand)]
     command: Command,

@@ -26,11 +26,7 @@ impl Line {
         bar.set_prefix(label);
         bar.set_message(doing);
         bar.enable_steady_tick(Duration::from_millis(200));
-        Self {
-            label,
-            started: Instant::now(),
-            bar,
-        }
+        Self { label, started: Instant::now(), bar }
     }
 
     /// Says what is being waited for now.

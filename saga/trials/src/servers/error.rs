@@ -73,9 +73,6 @@ impl Trouble {
     /// A [`Trouble::Management`] while `doing`.
     pub(crate) fn http(doing: impl Into<String>) -> impl FnOnce(reqwest::Error) -> Self {
         let doing = doing.into();
-        move |error| Self::Management {
-            doing,
-            why: error.without_url().to_string(),
-        }
+        move |error| Self::Management { doing, why: error.without_url().to_string() }
     }
 }

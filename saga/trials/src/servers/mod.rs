@@ -8,17 +8,22 @@ pub mod ports;
 pub mod process;
 pub mod secrets;
 
+pub mod apt;
+pub mod install;
 pub mod programs;
+pub mod relocate;
 
 pub mod postgres;
 pub mod rabbitmq;
 
 pub mod databases;
+pub mod given;
 pub mod stack;
 pub mod vhosts;
 
 mod error;
 
 pub use error::Trouble;
+pub use given::{Endpoints, Given};
 pub use place::Place;
-pub use stack::{Endpoints, Stack};
+pub use stack::Stack;

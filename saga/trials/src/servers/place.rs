@@ -37,27 +37,16 @@ impl Place {
     /// # Errors
     /// When they cannot be made, or we are root and there is no unprivileged account to drop to.
     pub fn of(root: &Path) -> Result<Self, Trouble> {
-        let root = root
-            .canonicalize()
-            .map_err(Trouble::at("looking for the checkout", root))?;
+        let root = root.canonicalize().map_err(Trouble::at("looking for the checkout", root))?;
         let dev = root.join(".dev");
         make_dir(&dev, 0o711)?;
-        let account = if rustix::process::geteuid().is_root() {
-            Some(unprivileged()?)
-        } else {
-            None
-        };
+        let account = if rustix::process::geteuid().is_root() { Some(unprivileged()?) } else { None };
         let reach = match &account {
             Some(account) if !reachable(&dev, account) => elsewhere(&dev)?,
             _ => dev.clone(),
         };
         make_dir(&dev.join("logs"), 0o711)?;
-        Ok(Self {
-            root,
-            dev,
-            reach,
-            account,
-        })
+        Ok(Self { root, dev, reach, account })
     }
 
     /// Makes a directory that belongs to the servers' account, for its eyes alone.
@@ -105,11 +94,9 @@ fn account_in(passwd: &str, name: &str) -> Option<Account> {
     passwd.lines().find_map(|line| {
         let fields: Vec<&str> = line.split(':').collect();
         match fields.as_slice() {
-            [login, _, uid, gid, ..] if *login == name => Some(Account {
-                name: name.to_owned(),
-                uid: uid.parse().ok()?,
-                gid: gid.parse().ok()?,
-            }),
+            [login, _, uid, gid, ..] if *login == name => {
+                Some(Account { name: name.to_owned(), uid: uid.parse().ok()?, gid: gid.parse().ok()? })
+            }
             _ => None,
         }
     })
@@ -146,26 +133,19 @@ fn elsewhere(dev: &Path) -> Result<PathBuf, Trouble> {
 mod tests {
     use super::*;
 
-    const PASSWD: &str = "root:x:0:0:root:/root:/bin/bash\nnobody:x:65534:65533:nobody:/nonexistent:/usr/sbin/nologin\n";
+    const PASSWD: &str =
+        "root:x:0:0:root:/root:/bin/bash\nnobody:x:65534:65533:nobody:/nonexistent:/usr/sbin/nologin\n";
 
     #[test]
     fn an_account_is_read_from_the_password_file() {
-        let nobody = Account {
-            name: "nobody".into(),
-            uid: 65_534,
-            gid: 65_533,
-        };
+        let nobody = Account { name: "nobody".into(), uid: 65_534, gid: 65_533 };
         assert_eq!(account_in(PASSWD, "nobody"), Some(nobody));
         assert_eq!(account_in(PASSWD, "postgres"), None);
     }
 
     #[test]
     fn a_closed_directory_on_the_way_is_seen() {
-        let stranger = Account {
-            name: "stranger".into(),
-            uid: 4_000_000,
-            gid: 4_000_000,
-        };
+        let stranger = Account { name: "stranger".into(), uid: 4_000_000, gid: 4_000_000 };
         let top = std::env::temp_dir().join(format!("sagaforge-place-{}", std::process::id()));
         let inner = top.join("inner");
         make_dir(&top, 0o711).unwrap();

@@ -24,10 +24,7 @@ impl Ports {
     /// Opens the file at `path`, or starts an empty one.
     #[must_use]
     pub fn open(path: PathBuf) -> Self {
-        let chosen = fs::read(&path)
-            .ok()
-            .and_then(|text| serde_json::from_slice(&text).ok())
-            .unwrap_or_default();
+        let chosen = fs::read(&path).ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
         Self { path, chosen }
     }
 
@@ -43,8 +40,7 @@ impl Ports {
         }
         let port = self.search()?;
         self.chosen.insert(name.to_owned(), port);
-        let text = serde_json::to_vec_pretty(&self.chosen)
-            .map_err(|error| Trouble::Unmet(error.to_string()))?;
+        let text = serde_json::to_vec_pretty(&self.chosen).map_err(|error| Trouble::Unmet(error.to_string()))?;
         write_private(&self.path, &text)?;
         Ok(port)
     }
@@ -67,16 +63,8 @@ impl Ports {
         let start = spread(&self.path) % width;
         (0..width)
             .filter_map(|step| u16::try_from(u32::from(LOWEST) + (start + step) % width).ok())
-            .find(|port| {
-                !DEFAULTS.contains(port)
-                    && !self.chosen.values().any(|taken| taken == port)
-                    && is_free(*port)
-            })
-            .ok_or_else(|| {
-                Trouble::Unmet(format!(
-                    "no free loopback port between {LOWEST} and {highest}"
-                ))
-            })
+            .find(|port| !DEFAULTS.contains(port) && !self.chosen.values().any(|taken| taken == port) && is_free(*port))
+            .ok_or_else(|| Trouble::Unmet(format!("no free loopback port between {LOWEST} and {highest}")))
     }
 }
 
@@ -90,11 +78,7 @@ pub fn is_free(port: u16) -> bool {
 fn ephemeral_start() -> u16 {
     fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range")
         .ok()
-        .and_then(|text| {
-            text.split_whitespace()
-                .next()
-                .and_then(|first| first.parse().ok())
-        })
+        .and_then(|text| text.split_whitespace().next().and_then(|first| first.parse().ok()))
         .unwrap_or(32_768)
 }
 
@@ -103,9 +87,7 @@ fn spread(path: &Path) -> u32 {
     path.as_os_str()
         .as_encoded_bytes()
         .iter()
-        .fold(2_166_136_261, |hash: u32, byte| {
-            (hash ^ u32::from(*byte)).wrapping_mul(16_777_619)
-        })
+        .fold(2_166_136_261, |hash: u32, byte| (hash ^ u32::from(*byte)).wrapping_mul(16_777_619))
 }
 
 #[cfg(test)]
@@ -113,8 +95,7 @@ mod tests {
     use super::*;
 
     fn scratch(name: &str) -> PathBuf {
-        let dir =
-            std::env::temp_dir().join(format!("sagaforge-ports-{}-{name}", std::process::id()));
+        let dir = std::env::temp_dir().join(format!("sagaforge-ports-{}-{name}", std::process::id()));
         fs::create_dir_all(&dir).unwrap();
         dir.join("ports.json")
     }
@@ -136,16 +117,10 @@ mod tests {
     fn no_two_names_share_a_port_and_none_is_ephemeral() {
         let path = scratch("names");
         let mut ports = Ports::open(path.clone());
-        let chosen: Vec<u16> = (0..20)
-            .map(|n| ports.free(&format!("p{n}")).unwrap())
-            .collect();
+        let chosen: Vec<u16> = (0..20).map(|n| ports.free(&format!("p{n}")).unwrap()).collect();
         let distinct: std::collections::BTreeSet<_> = chosen.iter().collect();
         assert_eq!(distinct.len(), 20);
-        assert!(
-            chosen
-                .iter()
-                .all(|port| *port >= LOWEST && *port < ephemeral_start())
-        );
+        assert!(chosen.iter().all(|port| *port >= LOWEST && *port < ephemeral_start()));
         fs::remove_dir_all(path.parent().unwrap()).unwrap();
     }
 }

@@ -2,13 +2,12 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use super::{
-    Endpoints, Stack, Trouble,
+    Stack, Trouble,
     process::{Started, run, run_as},
-    programs::{PostgresPrograms, search_path},
+    programs::PostgresPrograms,
     secrets::write_private,
 };
 
@@ -22,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 ///
 /// # Errors
 /// When the directory cannot be made or the program cannot be run.
-pub async fn launch(stack: &mut Stack, programs: &PostgresPrograms) -> Result<(), Trouble> {
+pub fn launch(stack: &mut Stack, programs: &PostgresPrograms) -> Result<(), Trouble> {
     if stack.running("postgres").is_some() {
         return Ok(());
     }
@@ -36,13 +35,9 @@ pub async fn launch(stack: &mut Stack, programs: &PostgresPrograms) -> Result<()
     let settings = home.join("sagaforge.conf");
     write_private(&settings, settings_text(port).as_bytes())?;
     stack.place.give(&settings)?;
-    let mut command = clean(programs, "postgres");
+    let mut command = programs.command("postgres");
     command.arg("-D").arg(&data).current_dir(&home);
-    let started = Started::spawn(
-        command,
-        &stack.log("postgres"),
-        stack.place.account.as_ref(),
-    )?;
+    let started = Started::spawn(command, &stack.log("postgres"), stack.place.account.as_ref())?;
     stack.note("postgres", started)
 }
 
@@ -50,30 +45,25 @@ pub async fn launch(stack: &mut Stack, programs: &PostgresPrograms) -> Result<()
 ///
 /// # Errors
 /// When it left, or did not answer in time.
-pub async fn wait(stack: &Stack, endpoints: &Endpoints) -> Result<(), Trouble> {
+pub async fn wait(stack: &mut Stack) -> Result<(), Trouble> {
     let log = stack.log("postgres");
+    let url = format!("{}/postgres", url(stack)?);
     let Some(started) = stack.running("postgres") else {
-        return Err(super::process::not_ready(
-            "PostgreSQL",
-            "ended instead of getting ready",
-            &log,
-        ));
+        return Err(super::process::not_ready("PostgreSQL", "ended instead of getting ready", &log));
     };
-    let url = format!("{}/postgres", endpoints.postgres);
-    started
-        .until("PostgreSQL", &log, PATIENCE, async || {
-            super::databases::connect(&url).await.is_ok()
-        })
-        .await
+    started.until("PostgreSQL", &log, PATIENCE, async || super::databases::connect(&url).await.is_ok()).await
+}
+
+/// The administrator's URL, without a database.
+///
+/// # Errors
+/// When password or port cannot be written down.
+pub fn url(stack: &mut Stack) -> Result<String, Trouble> {
+    Ok(format!("postgres://{USER}:{}@127.0.0.1:{}", stack.secrets.get("postgres")?, stack.ports.of("postgres")?))
 }
 
 /// Makes the data directory beside its place and moves it there whole, so that an interruption leaves none.
-fn create(
-    stack: &mut Stack,
-    programs: &PostgresPrograms,
-    home: &Path,
-    data: &Path,
-) -> Result<(), Trouble> {
+fn create(stack: &mut Stack, programs: &PostgresPrograms, home: &Path, data: &Path) -> Result<(), Trouble> {
     let half = home.join("data.new");
     if half.exists() {
         fs::remove_dir_all(&half).map_err(Trouble::at("removing", &half))?;
@@ -81,16 +71,9 @@ fn create(
     let password = home.join("password");
     write_private(&password, stack.secrets.get("postgres")?.as_bytes())?;
     stack.place.give(&password)?;
-    let mut command = clean(programs, "initdb");
-    command
-        .arg("-D")
-        .arg(&half)
-        .arg(format!("--username={USER}"));
-    command.arg("--pwfile").arg(&password).args([
-        "--auth=scram-sha-256",
-        "--encoding=UTF8",
-        "--locale=C",
-    ]);
+    let mut command = programs.command("initdb");
+    command.arg("-D").arg(&half).arg(format!("--username={USER}"));
+    command.arg("--pwfile").arg(&password).args(["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C"]);
     run_as(command.current_dir(home), stack.place.account.as_ref());
     let made = run(&mut command);
     fs::remove_file(&password).map_err(Trouble::at("removing", &password))?;
@@ -120,8 +103,8 @@ fn settings_text(port: u16) -> String {
          fsync = on\n\
          synchronous_commit = on\n\
          jit = off\n\
-         timezone = 'UTC'\n\
-         log_timezone = 'UTC'\n\
+         timezone = 'GMT'\n\
+         log_timezone = 'GMT'\n\
          lock_timeout = '60s'\n\
          idle_in_transaction_session_timeout = '60s'\n\
          client_connection_check_interval = '5s'\n\
@@ -129,14 +112,4 @@ fn settings_text(port: u16) -> String {
          log_min_messages = warning\n\
          log_line_prefix = '%m [%p] %u@%d '\n"
     )
-}
-
-/// A command of PostgreSQL's with nothing of the caller's environment.
-fn clean(programs: &PostgresPrograms, program: &str) -> Command {
-    let mut command = Command::new(programs.bin.join(program));
-    command
-        .env_clear()
-        .env("PATH", search_path(&programs.bin))
-        .env("LC_ALL", "C");
-    command
 }

@@ -34,41 +34,22 @@ impl Started {
     ///
     /// # Errors
     /// When the program cannot be run or the log cannot be opened.
-    pub fn spawn(
-        mut command: Command,
-        log: &Path,
-        account: Option<&Account>,
-    ) -> Result<Self, Trouble> {
-        let open = || {
-            OpenOptions::new()
-                .create(true)
-                .append(true)
-                .mode(0o600)
-                .open(log)
-        };
+    pub fn spawn(mut command: Command, log: &Path, account: Option<&Account>) -> Result<Self, Trouble> {
+        let open = || OpenOptions::new().create(true).append(true).mode(0o600).open(log);
         let out = open().map_err(Trouble::at("opening", log))?;
         let err = out.try_clone().map_err(Trouble::at("opening", log))?;
         run_as(&mut command, account);
         let program = Path::new(command.get_program()).to_owned();
-        let child = command
-            .stdin(Stdio::null())
-            .stdout(out)
-            .stderr(err)
-            .process_group(0)
-            .spawn();
+        let child = command.stdin(Stdio::null()).stdout(out).stderr(err).process_group(0).spawn();
         let pid = child.map_err(Trouble::at("starting", &program))?.id();
-        Self::now(pid)
-            .ok_or_else(|| not_ready(&program.display().to_string(), "ended at once", log))
+        Self::now(pid).ok_or_else(|| not_ready(&program.display().to_string(), "ended at once", log))
     }
 
     /// The process with that number as it is now, if there is one.
     #[must_use]
     pub fn now(pid: u32) -> Option<Self> {
         let (state, ticks) = stat(pid)?;
-        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id")
-            .ok()?
-            .trim()
-            .to_owned();
+        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?.trim().to_owned();
         (state != 'Z' && state != 'X').then_some(Self { pid, ticks, boot })
     }
 
@@ -113,13 +94,7 @@ impl Started {
     ///
     /// # Errors
     /// [`Trouble::NotReady`], with the end of its log.
-    pub async fn until<F>(
-        &self,
-        server: &str,
-        log: &Path,
-        patience: Duration,
-        ready: F,
-    ) -> Result<(), Trouble>
+    pub async fn until<F>(&self, server: &str, log: &Path, patience: Duration, ready: F) -> Result<(), Trouble>
     where
         F: AsyncFn() -> bool,
     {
@@ -129,11 +104,7 @@ impl Started {
                 return Err(not_ready(server, "ended instead of getting ready", log));
             }
             if Instant::now() >= deadline {
-                return Err(not_ready(
-                    server,
-                    &format!("was not ready within {} s", patience.as_secs()),
-                    log,
-                ));
+                return Err(not_ready(server, &format!("was not ready within {} s", patience.as_secs()), log));
             }
             tokio::time::sleep(GLANCE).await;
         }
@@ -154,10 +125,7 @@ pub fn run_as(command: &mut Command, account: Option<&Account>) {
 /// When it cannot be run, or fails; then with the end of what it printed.
 pub fn run(command: &mut Command) -> Result<String, Trouble> {
     let name = Path::new(command.get_program()).to_owned();
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .map_err(Trouble::at("running", &name))?;
+    let output = command.stdin(Stdio::null()).output().map_err(Trouble::at("running", &name))?;
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
     if output.status.success() {
         return Ok(printed);
@@ -173,12 +141,7 @@ pub fn run(command: &mut Command) -> Result<String, Trouble> {
 
 /// A [`Trouble::NotReady`] with the end of `log`.
 pub(crate) fn not_ready(server: &str, what: &str, log: &Path) -> Trouble {
-    Trouble::NotReady {
-        server: server.into(),
-        what: what.into(),
-        log: log.display().to_string(),
-        tail: tail(log),
-    }
+    Trouble::NotReady { server: server.into(), what: what.into(), log: log.display().to_string(), tail: tail(log) }
 }
 
 /// The last lines of a log, at most 4 KiB of them.
@@ -208,10 +171,7 @@ mod tests {
     use super::*;
 
     fn sleeper(name: &str) -> (Started, std::path::PathBuf) {
-        let log = std::env::temp_dir().join(format!(
-            "sagaforge-process-{}-{name}.log",
-            std::process::id()
-        ));
+        let log = std::env::temp_dir().join(format!("sagaforge-process-{}-{name}.log", std::process::id()));
         let mut command = Command::new("sh");
         command.args(["-c", "echo hello; exec sleep 60"]);
         (Started::spawn(command, &log, None).unwrap(), log)
@@ -221,10 +181,7 @@ mod tests {
     async fn it_is_stopped_by_its_number_and_then_gone() {
         let (started, log) = sleeper("stop");
         assert!(started.is_alive());
-        assert!(
-            !started.stop(Signal::TERM, Duration::from_secs(5)).await,
-            "it left when asked"
-        );
+        assert!(!started.stop(Signal::TERM, Duration::from_secs(5)).await, "it left when asked");
         assert!(!started.is_alive());
         fs::remove_file(log).unwrap();
     }
@@ -232,10 +189,7 @@ mod tests {
     #[tokio::test]
     async fn another_process_of_the_same_number_is_left_alone() {
         let (started, log) = sleeper("other");
-        let stale = Started {
-            ticks: started.ticks - 1,
-            ..started.clone()
-        };
+        let stale = Started { ticks: started.ticks - 1, ..started.clone() };
         assert!(!stale.is_alive());
         stale.stop(Signal::KILL, Duration::from_millis(100)).await;
         assert!(started.is_alive());
@@ -246,25 +200,12 @@ mod tests {
     #[tokio::test]
     async fn one_that_never_gets_ready_is_told_with_the_end_of_its_log() {
         let (started, log) = sleeper("ready");
-        let told = started
-            .until("sleeper", &log, Duration::from_millis(300), async || false)
-            .await
-            .unwrap_err();
-        assert!(
-            told.to_string()
-                .contains("sleeper was not ready within 0 s"),
-            "{told}"
-        );
+        let told = started.until("sleeper", &log, Duration::from_millis(300), async || false).await.unwrap_err();
+        assert!(told.to_string().contains("sleeper was not ready within 0 s"), "{told}");
         assert!(told.to_string().contains("hello"), "{told}");
         started.stop(Signal::KILL, Duration::from_secs(5)).await;
-        let told = started
-            .until("sleeper", &log, Duration::from_secs(5), async || false)
-            .await
-            .unwrap_err();
-        assert!(
-            told.to_string().contains("ended instead of getting ready"),
-            "{told}"
-        );
+        let told = started.until("sleeper", &log, Duration::from_secs(5), async || false).await.unwrap_err();
+        assert!(told.to_string().contains("ended instead of getting ready"), "{told}");
         fs::remove_file(log).unwrap();
     }
 }

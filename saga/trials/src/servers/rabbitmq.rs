@@ -6,9 +6,10 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::{
-    Endpoints, Stack, Trouble,
+    Stack, Trouble,
+    given::Broker,
     process::{Started, not_ready},
-    programs::{RabbitPrograms, search_path},
+    programs::RabbitPrograms,
     secrets::write_private,
     vhosts::Management,
 };
@@ -28,12 +29,7 @@ pub fn launch(stack: &mut Stack, programs: &RabbitPrograms) -> Result<(), Troubl
         return Ok(());
     }
     let home = stack.data("rabbitmq");
-    for dir in [
-        home.clone(),
-        home.join("home"),
-        home.join("mnesia"),
-        home.join("log"),
-    ] {
+    for dir in [home.clone(), home.join("home"), home.join("mnesia"), home.join("log")] {
         stack.place.servers_dir(&dir)?;
     }
     if stack.running("epmd").is_none() {
@@ -45,12 +41,9 @@ pub fn launch(stack: &mut Stack, programs: &RabbitPrograms) -> Result<(), Troubl
     write_settings(stack, &home)?;
     let (account, log) = (stack.place.account.clone(), stack.log("rabbitmq"));
     if stack.running("epmd").is_none() {
-        let mut command = Command::new(programs.erlang.join("epmd"));
+        let mut command = programs.epmd();
         let port = stack.ports.of("epmd")?.to_string();
-        command
-            .env_clear()
-            .args(["-port", &port, "-address", "127.0.0.1"])
-            .current_dir(&home);
+        command.env_clear().args(["-port", &port, "-address", "127.0.0.1"]).current_dir(&home);
         let started = Started::spawn(command, &log, account.as_ref())?;
         stack.note("epmd", started)?;
     }
@@ -68,48 +61,43 @@ pub fn launch(stack: &mut Stack, programs: &RabbitPrograms) -> Result<(), Troubl
 ///
 /// # Errors
 /// When it left, or did not answer in time.
-pub async fn wait(stack: &mut Stack, endpoints: &Endpoints) -> Result<(), Trouble> {
+pub async fn wait(stack: &mut Stack) -> Result<(), Trouble> {
     let log = stack.log("rabbitmq");
     let port = stack.ports.of("amqp")?;
-    let management = Management::at(&endpoints.management)?;
+    let management = Management::at(&urls(stack)?.management)?;
     let Some(started) = stack.running("rabbitmq") else {
-        return Err(not_ready(
-            "RabbitMQ",
-            "ended instead of getting ready",
-            &log,
-        ));
+        return Err(not_ready("RabbitMQ", "ended instead of getting ready", &log));
     };
-    let ready = async || {
-        TcpStream::connect(("127.0.0.1", port)).is_ok() && management.version().await.is_ok()
-    };
+    let ready = async || TcpStream::connect(("127.0.0.1", port)).is_ok() && management.version().await.is_ok();
     started.until("RabbitMQ", &log, PATIENCE, ready).await
+}
+
+/// The administrator's URLs.
+///
+/// # Errors
+/// When password or ports cannot be written down.
+pub fn urls(stack: &mut Stack) -> Result<Broker, Trouble> {
+    let login = format!("{USER}:{}", stack.secrets.get("rabbitmq")?);
+    let (amqp, management) = (stack.ports.of("amqp")?, stack.ports.of("management")?);
+    Ok(Broker {
+        amqp: format!("amqp://{login}@127.0.0.1:{amqp}"),
+        management: format!("http://{login}@127.0.0.1:{management}"),
+    })
 }
 
 /// One of RabbitMQ's scripts, in the environment that makes it the stack's own.
 ///
 /// # Errors
 /// When ports cannot be written down.
-pub fn command(
-    stack: &mut Stack,
-    programs: &RabbitPrograms,
-    program: &str,
-) -> Result<Command, Trouble> {
+pub fn command(stack: &mut Stack, programs: &RabbitPrograms, program: &str) -> Result<Command, Trouble> {
     let home = stack.data("rabbitmq");
     let distribution = stack.ports.of("distribution")?;
-    let mut command = Command::new(programs.bin.join(program));
-    command.env_clear().current_dir(&home);
-    command
-        .env("PATH", search_path(&programs.erlang))
-        .env("LC_ALL", "C.UTF-8")
-        .env("HOME", home.join("home"));
-    command
-        .env("RABBITMQ_NODENAME", "sagaforge@localhost")
-        .env("RABBITMQ_NODE_IP_ADDRESS", "127.0.0.1");
+    let mut command = programs.command(program);
+    command.current_dir(&home).env("HOME", home.join("home"));
+    command.env("RABBITMQ_NODENAME", "sagaforge@localhost").env("RABBITMQ_NODE_IP_ADDRESS", "127.0.0.1");
     command.env("RABBITMQ_NODE_PORT", stack.ports.of("amqp")?.to_string());
     command.env("RABBITMQ_DIST_PORT", distribution.to_string());
-    command
-        .env("ERL_EPMD_PORT", stack.ports.of("epmd")?.to_string())
-        .env("ERL_EPMD_ADDRESS", "127.0.0.1");
+    command.env("ERL_EPMD_PORT", stack.ports.of("epmd")?.to_string()).env("ERL_EPMD_ADDRESS", "127.0.0.1");
     for (name, path) in files(&home) {
         command.env(name, path);
     }
@@ -122,14 +110,8 @@ fn files(home: &Path) -> [(&'static str, PathBuf); 8] {
         ("RABBITMQ_CONF_ENV_FILE", home.join("rabbitmq-env.conf")),
         ("RABBITMQ_CONFIG_FILE", home.join("rabbitmq.conf")),
         ("RABBITMQ_CONFIG_FILES", home.join("conf.d")),
-        (
-            "RABBITMQ_ADVANCED_CONFIG_FILE",
-            home.join("advanced.config"),
-        ),
-        (
-            "RABBITMQ_ENABLED_PLUGINS_FILE",
-            home.join("enabled_plugins"),
-        ),
+        ("RABBITMQ_ADVANCED_CONFIG_FILE", home.join("advanced.config")),
+        ("RABBITMQ_ENABLED_PLUGINS_FILE", home.join("enabled_plugins")),
         ("RABBITMQ_MNESIA_BASE", home.join("mnesia")),
         ("RABBITMQ_LOG_BASE", home.join("log")),
         ("RABBITMQ_PID_FILE", home.join("pid")),

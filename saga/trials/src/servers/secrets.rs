@@ -23,10 +23,7 @@ impl Secrets {
     pub fn open(path: PathBuf) -> Result<Self, Trouble> {
         let drawn = match fs::read(&path) {
             Ok(text) => serde_json::from_slice(&text).map_err(|error| {
-                Trouble::Unmet(format!(
-                    "{} is damaged ({error}); remove .dev and start again",
-                    path.display()
-                ))
+                Trouble::Unmet(format!("{} is damaged ({error}); remove .dev and start again", path.display()))
             })?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => BTreeMap::new(),
             Err(error) => return Err(Trouble::at("reading", &path)(error)),
@@ -44,8 +41,7 @@ impl Secrets {
         }
         let fresh = draw()?;
         self.drawn.insert(name.to_owned(), fresh.clone());
-        let text = serde_json::to_vec_pretty(&self.drawn)
-            .map_err(|error| Trouble::Unmet(error.to_string()))?;
+        let text = serde_json::to_vec_pretty(&self.drawn).map_err(|error| Trouble::Unmet(error.to_string()))?;
         write_private(&self.path, &text)?;
         Ok(fresh)
     }
@@ -55,9 +51,7 @@ impl Secrets {
 fn draw() -> Result<String, Trouble> {
     let source = Path::new("/dev/urandom");
     let mut bytes = [0_u8; 24];
-    File::open(source)
-        .and_then(|mut file| file.read_exact(&mut bytes))
-        .map_err(Trouble::at("reading", source))?;
+    File::open(source).and_then(|mut file| file.read_exact(&mut bytes)).map_err(Trouble::at("reading", source))?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
@@ -72,13 +66,7 @@ pub fn write_private(path: &Path, text: &[u8]) -> Result<(), Trouble> {
         _ => Err(error),
     });
     written
-        .and_then(|()| {
-            OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(&beside)
-        })
+        .and_then(|()| OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside))
         .and_then(|mut file| file.write_all(text))
         .and_then(|()| fs::rename(&beside, path))
         .map_err(Trouble::at("writing", path))
@@ -95,18 +83,12 @@ mod tests {
         let dir = std::env::temp_dir().join(format!("sagaforge-secrets-{}", std::process::id()));
         fs::create_dir_all(&dir).unwrap();
         let path = dir.join("secrets.json");
-        let first = Secrets::open(path.clone())
-            .unwrap()
-            .get("pets_app")
-            .unwrap();
+        let first = Secrets::open(path.clone()).unwrap().get("pets_app").unwrap();
         let mut again = Secrets::open(path.clone()).unwrap();
         assert_eq!(again.get("pets_app").unwrap(), first);
         assert_ne!(again.get("pets_owner").unwrap(), first);
         assert_eq!(first.len(), 48);
-        assert_eq!(
-            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-            0o600
-        );
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         fs::remove_dir_all(dir).unwrap();
     }
 }

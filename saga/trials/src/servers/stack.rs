@@ -21,17 +21,6 @@ use super::{
 /// How long a server may take to leave when asked, before it is made to.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How to reach the servers of a stack, as their administrator.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Endpoints {
-    /// `amqp://user:password@host:port`, without a vhost.
-    pub amqp: String,
-    /// `http://user:password@host:port` of the management interface.
-    pub management: String,
-    /// `postgres://user:password@host:port`, without a database.
-    pub postgres: String,
-}
-
 /// A pair of private servers with their directory below `.dev/`: `up` for `./dev up`, others for tests.
 #[derive(Debug)]
 pub struct Stack {
@@ -61,13 +50,7 @@ impl Stack {
         };
         let ports = Ports::open(dir.join("ports.json"));
         let secrets = Secrets::open(dir.join("secrets.json"))?;
-        Ok(Self {
-            place,
-            name: name.to_owned(),
-            ports,
-            secrets,
-            started,
-        })
+        Ok(Self { place, name: name.to_owned(), ports, secrets, started })
     }
 
     /// The stack's own directory: ports, secrets, what was started.
@@ -96,9 +79,7 @@ impl Stack {
     /// The process of that name, if we started it and it runs.
     #[must_use]
     pub fn running(&self, process: &str) -> Option<&Started> {
-        self.started
-            .get(process)
-            .filter(|started| started.is_alive())
+        self.started.get(process).filter(|started| started.is_alive())
     }
 
     /// Writes down that `process` was started, so that `down` can stop it whatever happens to us.
@@ -110,35 +91,22 @@ impl Stack {
         self.write_down()
     }
 
-    /// Starts what is missing of both servers, side by side, and waits until they answer.
+    /// Starts what is missing of the servers whose programs are given, and waits until they answer.
     ///
     /// # Errors
     /// When one cannot be started; what was started until then stays noted.
-    pub async fn start(&mut self, programs: &Programs) -> Result<Endpoints, Trouble> {
-        postgres::launch(self, &programs.postgres).await?;
-        rabbitmq::launch(self, &programs.rabbitmq)?;
-        let endpoints = self.endpoints()?;
-        postgres::wait(self, &endpoints).await?;
-        rabbitmq::wait(self, &endpoints).await?;
-        Ok(endpoints)
-    }
-
-    /// The URLs at which the stack's servers listen when they run.
-    ///
-    /// # Errors
-    /// When passwords or ports cannot be written down.
-    pub fn endpoints(&mut self) -> Result<Endpoints, Trouble> {
-        let (broker, database) = (self.secrets.get("rabbitmq")?, self.secrets.get("postgres")?);
-        let (amqp, management) = (self.ports.of("amqp")?, self.ports.of("management")?);
-        let postgres = self.ports.of("postgres")?;
-        Ok(Endpoints {
-            amqp: format!("amqp://{}:{broker}@127.0.0.1:{amqp}", rabbitmq::USER),
-            management: format!("http://{}:{broker}@127.0.0.1:{management}", rabbitmq::USER),
-            postgres: format!(
-                "postgres://{}:{database}@127.0.0.1:{postgres}",
-                postgres::USER
-            ),
-        })
+    pub async fn start(&mut self, programs: &Programs) -> Result<(), Trouble> {
+        if let Some(programs) = &programs.postgres {
+            postgres::launch(self, programs)?;
+        }
+        if let Some(programs) = &programs.rabbitmq {
+            rabbitmq::launch(self, programs)?;
+            rabbitmq::wait(self).await?;
+        }
+        if programs.postgres.is_some() {
+            postgres::wait(self).await?;
+        }
+        Ok(())
     }
 
     /// Stops one process, if we started it and it runs. Says whether there was one.
@@ -168,8 +136,7 @@ impl Stack {
     }
 
     fn write_down(&self) -> Result<(), Trouble> {
-        let text = serde_json::to_vec_pretty(&self.started)
-            .map_err(|error| Trouble::Unmet(error.to_string()))?;
+        let text = serde_json::to_vec_pretty(&self.started).map_err(|error| Trouble::Unmet(error.to_string()))?;
         write_private(&self.dir().join("started.json"), &text)
     }
 }

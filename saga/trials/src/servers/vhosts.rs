@@ -24,13 +24,8 @@ impl Management {
             doing: "reading its URL".into(),
             why: "it is not http://user:password@host:port".into(),
         })?;
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .connect_timeout(Duration::from_secs(5));
-        let client = client
-            .timeout(Duration::from_secs(120))
-            .build()
-            .map_err(Trouble::http("starting a client"))?;
+        let client = reqwest::Client::builder().no_proxy().connect_timeout(Duration::from_secs(5));
+        let client = client.timeout(Duration::from_secs(120)).build().map_err(Trouble::http("starting a client"))?;
         Ok(Self { client, url })
     }
 
@@ -40,10 +35,7 @@ impl Management {
     /// When it does not answer.
     pub async fn version(&self) -> Result<String, Trouble> {
         let overview = self.get("api/overview").await?;
-        Ok(overview["rabbitmq_version"]
-            .as_str()
-            .unwrap_or("of unknown version")
-            .to_owned())
+        Ok(overview["rabbitmq_version"].as_str().unwrap_or("of unknown version").to_owned())
     }
 
     /// The names of all its vhosts.
@@ -53,9 +45,7 @@ impl Management {
     pub async fn vhosts(&self) -> Result<BTreeSet<String>, Trouble> {
         let vhosts = self.get("api/vhosts").await?;
         let names = vhosts.as_array().into_iter().flatten();
-        Ok(names
-            .filter_map(|vhost| vhost["name"].as_str().map(str::to_owned))
-            .collect())
+        Ok(names.filter_map(|vhost| vhost["name"].as_str().map(str::to_owned)).collect())
     }
 
     /// Makes those of `names` that are missing, in one import, and gives the user every right in all of them.
@@ -74,30 +64,18 @@ impl Management {
         let permissions: Vec<Value> = missing.iter().map(|name| right(name)).collect();
         let definitions = json!({"vhosts": vhosts, "permissions": permissions});
         let doing = format!("making {} vhosts", missing.len());
-        let request = self
-            .client
-            .post(self.path("api/definitions")?)
-            .json(&definitions);
-        request
-            .send()
-            .await
-            .and_then(reqwest::Response::error_for_status)
-            .map_err(Trouble::http(doing))?;
+        let request = self.client.post(self.path("api/definitions")?).json(&definitions);
+        request.send().await.and_then(reqwest::Response::error_for_status).map_err(Trouble::http(doing))?;
         Ok(())
     }
 
     async fn get(&self, path: &str) -> Result<Value, Trouble> {
         let answer = self.client.get(self.path(path)?).send().await;
-        let answer = answer
-            .and_then(reqwest::Response::error_for_status)
-            .map_err(Trouble::http(path))?;
+        let answer = answer.and_then(reqwest::Response::error_for_status).map_err(Trouble::http(path))?;
         answer.json().await.map_err(Trouble::http(path))
     }
 
     fn path(&self, path: &str) -> Result<reqwest::Url, Trouble> {
-        self.url.join(path).map_err(|error| Trouble::Management {
-            doing: path.to_owned(),
-            why: error.to_string(),
-        })
+        self.url.join(path).map_err(|error| Trouble::Management { doing: path.to_owned(), why: error.to_string() })
     }
 }
