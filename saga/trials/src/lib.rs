@@ -5,5 +5,10 @@
 
 pub mod servers;
 
-pub mod screen;
+pub mod processes;
+pub mod state;
+pub mod up;
+
 pub mod tests;
+
+pub mod screen;

@@ -1,26 +1,55 @@
-//! `trials`: what `./dev` runs.
+//! `trials`: what `./dev` runs once everything is built.
+
+use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 mod commands;
 
+/// One script to run Sagaforge: private servers, the processes, the tests.
 #[derive(Parser)]
-#[command(name = "./dev", about = "One script to run Sagaforge: private servers, the processes, the tests.")]
+#[command(name = "./dev", after_help = AFTER_HELP, disable_help_subcommand = false)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
 }
 
+const AFTER_HELP: &str = "\
+All data is under .dev/ (logs in .dev/logs, what is up in .dev/state.json); nothing listens beyond the loopback,
+nothing takes a default port, and no service of the machine is touched.
+
+Server programs come from, in this order: SAGA_POSTGRES_URL, SAGA_AMQP_URL and SAGA_RABBITMQ_MANAGEMENT_URL (servers
+that run); the machine; packages unpacked below .dev/servers, without root; packages installed. SAGA_SERVERS=machine,
+unpack or install allows one of the last three alone.";
+
 #[derive(Subcommand)]
 enum Command {
+    /// Start what is missing: RabbitMQ, PostgreSQL, the three services and the orchestrator
+    Up,
+    /// Stop exactly what `up` started; data stays
+    Down,
+    /// Show what is up, and whether it answers; exits 1 unless everything does
+    Status,
+    /// Print the environment of what is up, for a shell: eval "$(./dev env)"
+    Env,
+    /// Run the `saga` command against what is up: ./dev saga list
+    Saga(commands::saga::Arguments),
+    /// Run all tests against private servers of their own
+    Test(commands::test::Arguments),
     /// Start (or reuse) the servers for tests and print their environment: eval "$(./dev test-env)"; cargo test
     TestEnv(commands::test_env::Arguments),
 }
 
 #[tokio::main]
-async fn main() -> Result<()> {
+async fn main() -> Result<ExitCode> {
     match Arguments::parse().command {
+        Command::Up => commands::up::run().await,
+        Command::Down => commands::down::run().await,
+        Command::Status => commands::status::run().await,
+        Command::Env => commands::env::run(),
+        Command::Saga(arguments) => commands::saga::run(arguments),
+        Command::Test(arguments) => commands::test::run(arguments).await,
         Command::TestEnv(arguments) => commands::test_env::run(arguments).await,
     }
 }

@@ -1,6 +1,7 @@
 //! The servers that tests run against, and how the tests learn of them.
 
-use std::fs;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
 
 use crate::screen::Line;
 use crate::servers::{
@@ -16,6 +17,10 @@ const VHOSTS: usize = 64;
 pub struct TestServers {
     stack: Stack,
     suite: Suite,
+    /// Locked while somebody starts or stops them.
+    door: File,
+    /// Locked, shared, by everybody who uses them.
+    users: File,
 }
 
 impl TestServers {
@@ -28,29 +33,17 @@ impl TestServers {
             Suite::Machine => "test",
             Suite::Trixie => "test-trixie",
         };
-        Ok(Self { stack: Stack::open(place, name)?, suite })
+        let stack = Stack::open(place, name)?;
+        let door = lockable(&stack.dir().join("door"))?;
+        let users = lockable(&stack.dir().join("users"))?;
+        door.lock().map_err(Trouble::at("locking", &stack.dir()))?;
+        // What was started may have changed while we waited.
+        let stack = Stack::open(stack.place, name)?;
+        Ok(Self { stack, suite, door, users })
     }
 
-    /// Whether any of them runs.
-    #[must_use]
-    pub fn run_already(&self) -> bool {
-        self.stack.running("postgres").is_some() || self.stack.running("rabbitmq").is_some()
-    }
-
-    /// Forgets what earlier tests left behind; only when none of the servers runs.
-    ///
-    /// # Errors
-    /// When the data cannot be removed.
-    pub fn empty(&self) -> Result<(), Trouble> {
-        for dir in ["postgres", "rabbitmq", "locks"].map(|server| self.stack.data(server)) {
-            if dir.exists() {
-                fs::remove_dir_all(&dir).map_err(Trouble::at("removing", &dir))?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Starts what is missing, makes the pool of vhosts, and gives back the environment of the tests.
+    /// Starts what is missing, makes the pool of vhosts, and gives back the environment of the tests. The servers
+    /// are in use until [`TestServers::leave`], or the end of this process.
     ///
     /// # Errors
     /// When a server cannot be had.
@@ -61,12 +54,45 @@ impl TestServers {
         };
         let programs = Programs::find(&self.stack.place, self.suite, &given)?;
         let line = Line::start("servers", "RabbitMQ and PostgreSQL for tests are starting");
+        if !self.any_runs() {
+            self.empty()?;
+        }
         self.stack.start(&programs).await?;
         let endpoints = given.or_of(&mut self.stack)?;
         let names: Vec<String> = (0..VHOSTS).map(|n| format!("t{n:03}")).collect();
         Management::at(&endpoints.broker.management)?.make_vhosts(&names).await?;
-        line.done(&format!("{} (private, under .dev/{})", versions(&endpoints).await?, self.stack.name));
-        self.environment(endpoints, &names)
+        let whose =
+            if given == Given::default() { format!("private, under .dev/{}", self.stack.name) } else { "given".into() };
+        line.done(&format!("{} ({whose})", versions(&endpoints).await?));
+        let environment = self.environment(endpoints, &names)?;
+        self.users
+            .lock_shared()
+            .and_then(|()| self.door.unlock())
+            .map_err(Trouble::at("locking", &self.stack.dir()))?;
+        Ok(environment)
+    }
+
+    /// Says that they are to stay when tests leave them, until [`TestServers::stop`].
+    ///
+    /// # Errors
+    /// When that cannot be written down.
+    pub fn keep(&self) -> Result<(), Trouble> {
+        let kept = self.kept();
+        fs::write(&kept, "").map_err(Trouble::at("writing", &kept))
+    }
+
+    /// Ends our use of them; stops them, unless others use them or they are to stay.
+    ///
+    /// # Errors
+    /// When what runs cannot be written down.
+    pub async fn leave(&mut self) -> Result<(), Trouble> {
+        let dir = self.stack.dir();
+        self.users.unlock().and_then(|()| self.door.lock()).map_err(Trouble::at("locking", &dir))?;
+        let used = self.users.try_lock().is_err();
+        if !used && !self.kept().exists() {
+            self.stack.stop_servers().await?;
+        }
+        Ok(())
     }
 
     /// Stops those that we started. Says whether any ran.
@@ -74,7 +100,28 @@ impl TestServers {
     /// # Errors
     /// When what runs cannot be written down.
     pub async fn stop(&mut self) -> Result<bool, Trouble> {
+        if self.kept().exists() {
+            fs::remove_file(self.kept()).map_err(Trouble::at("removing", &self.kept()))?;
+        }
         self.stack.stop_servers().await
+    }
+
+    fn kept(&self) -> PathBuf {
+        self.stack.dir().join("kept")
+    }
+
+    fn any_runs(&self) -> bool {
+        self.stack.running("postgres").is_some() || self.stack.running("rabbitmq").is_some()
+    }
+
+    /// Forgets what earlier tests left behind.
+    fn empty(&self) -> Result<(), Trouble> {
+        for dir in ["postgres", "rabbitmq", "locks"].map(|part| self.stack.data(part)) {
+            if dir.exists() {
+                fs::remove_dir_all(&dir).map_err(Trouble::at("removing", &dir))?;
+            }
+        }
+        Ok(())
     }
 
     fn environment(&self, servers: Endpoints, vhosts: &[String]) -> Result<Vec<(&'static str, String)>, Trouble> {
@@ -88,6 +135,10 @@ impl TestServers {
             ("TEST_LOCK_DIR", locks.display().to_string()),
         ])
     }
+}
+
+fn lockable(path: &Path) -> Result<File, Trouble> {
+    File::options().create(true).truncate(false).write(true).open(path).map_err(Trouble::at("opening", path))
 }
 
 /// The versions that both servers themselves tell.

@@ -1,17 +1,18 @@
 //! `./dev test-env`: servers for tests, left running, and their environment for a shell.
 
-use std::path::Path;
+use std::process::ExitCode;
 
 use anyhow::Result;
-use saga_trials::servers::{Place, apt::Suite};
+use saga_trials::screen::say;
+use saga_trials::servers::apt::Suite;
 use saga_trials::tests::TestServers;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Stop them instead.
+    /// Stop them instead
     #[arg(long)]
     down: bool,
-    /// The servers of that Debian release instead of the machine's.
+    /// The servers of that Debian release instead of the machine's
     #[arg(long)]
     debian: Option<Debian>,
 }
@@ -19,7 +20,7 @@ pub(crate) struct Arguments {
 /// Releases whose servers can be unpacked.
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 pub(crate) enum Debian {
-    /// Debian 13: RabbitMQ 4.0, PostgreSQL 17.
+    /// Debian 13: RabbitMQ 4.0, PostgreSQL 17
     Trixie,
 }
 
@@ -34,14 +35,16 @@ impl Debian {
 }
 
 #[expect(clippy::print_stdout, reason = "the environment is this command's output, for eval")]
-pub(crate) async fn run(arguments: Arguments) -> Result<()> {
-    let mut servers = TestServers::open(Place::of(Path::new("."))?, Debian::suite(arguments.debian))?;
+pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
+    let mut servers = TestServers::open(super::place()?, Debian::suite(arguments.debian))?;
     if arguments.down {
-        servers.stop().await?;
-        return Ok(());
+        let any = servers.stop().await?;
+        say("down", if any { "the servers for tests are stopped" } else { "no servers for tests were running" });
+        return Ok(ExitCode::SUCCESS);
     }
+    servers.keep()?;
     for (name, value) in servers.start().await? {
-        println!("export {name}='{value}'");
+        println!("export {name}={}", super::quoted(&value));
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }

@@ -220,9 +220,9 @@ mod tests {
         touch("usr/sbin/rabbitmq-server");
         touch("usr/bin/erl");
         touch("usr/bin/epmd");
-        let (rabbitmq, postgres) = Programs::below(&root);
+        let rabbitmq = RabbitPrograms::below(&root);
         assert!(rabbitmq.is_none(), "the wrapper in usr/sbin changes the user: {rabbitmq:?}");
-        assert_eq!(postgres.unwrap().bin, root.join("usr/lib/postgresql/15/bin"));
+        assert_eq!(PostgresPrograms::below(&root).unwrap().bin, root.join("usr/lib/postgresql/15/bin"));
         touch("usr/lib/rabbitmq/lib/rabbitmq_server-3.10.8/sbin/rabbitmq-server");
         let rabbitmq = RabbitPrograms::below(&root).unwrap();
         assert_eq!(rabbitmq.bin, root.join("usr/lib/rabbitmq/lib/rabbitmq_server-3.10.8/sbin"));

@@ -61,12 +61,14 @@ fn draw() -> Result<String, Trouble> {
 /// When the directory cannot be written.
 pub fn write_private(path: &Path, text: &[u8]) -> Result<(), Trouble> {
     let beside = path.with_extension("new");
-    let written = fs::remove_file(&beside).or_else(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => Ok(()),
-        _ => Err(error),
-    });
-    written
-        .and_then(|()| OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside))
+    if beside.exists() {
+        fs::remove_file(&beside).map_err(Trouble::at("removing", &beside))?;
+    }
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&beside)
         .and_then(|mut file| file.write_all(text))
         .and_then(|()| fs::rename(&beside, path))
         .map_err(Trouble::at("writing", path))

@@ -61,7 +61,7 @@ impl Management {
         let user = self.url.username();
         let right = |vhost| json!({"user": user, "vhost": vhost, "configure": ".*", "write": ".*", "read": ".*"});
         let vhosts: Vec<Value> = missing.iter().map(|name| json!({"name": name})).collect();
-        let permissions: Vec<Value> = missing.iter().map(|name| right(name)).collect();
+        let permissions: Vec<Value> = missing.iter().map(right).collect();
         let definitions = json!({"vhosts": vhosts, "permissions": permissions});
         let doing = format!("making {} vhosts", missing.len());
         let request = self.client.post(self.path("api/definitions")?).json(&definitions);

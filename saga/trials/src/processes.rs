@@ -1,0 +1,190 @@
+//! The four processes: what each is given, how it is started, found ready and stopped.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use crate::servers::{
+    Endpoints, Place, Stack, Trouble,
+    databases::{self, DatabaseUrls},
+    process::{Started, not_ready},
+    secrets::write_private,
+    vhosts::Management,
+};
+
+/// The vhost of the whole system.
+pub const VHOST: &str = "sagaforge";
+
+/// The name of the operator whose token `up` makes.
+pub const OPERATOR: &str = "operator";
+
+/// How long a process may take until it is ready, migrations included.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// One of the processes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Process {
+    /// Its name, and its key in `.dev/state.json`.
+    pub name: &'static str,
+    /// Its program.
+    pub program: &'static str,
+    /// Its arguments.
+    pub arguments: &'static [&'static str],
+    /// Its database.
+    pub database: &'static str,
+}
+
+/// All four, services first.
+pub const ALL: [Process; 4] = [
+    Process { name: "pet-service", program: "pet-service", arguments: &[], database: "pets" },
+    Process { name: "order-service", program: "order-service", arguments: &[], database: "orders" },
+    Process { name: "inventory-service", program: "inventory-service", arguments: &[], database: "inventory" },
+    Process { name: ORCHESTRATOR, program: "saga", arguments: &["serve"], database: "sagas" },
+];
+
+/// The name of the orchestrator among them.
+pub const ORCHESTRATOR: &str = "saga";
+
+/// What the processes of one stack run with.
+#[derive(Debug)]
+pub struct System {
+    /// The broker's URL, vhost included.
+    pub amqp: String,
+    /// The databases' URLs, by name.
+    pub databases: Vec<(&'static str, DatabaseUrls)>,
+    /// The salt of all ids.
+    pub salt: String,
+    /// The operator's token.
+    pub token: String,
+    tokens: PathBuf,
+}
+
+impl System {
+    /// Makes vhost, databases, roles, salt and token, as far as they are not there.
+    ///
+    /// # Errors
+    /// When a server refuses or a file cannot be written.
+    pub async fn prepare(stack: &mut Stack, servers: &Endpoints) -> Result<Self, Trouble> {
+        Management::at(&servers.broker.management)?.make_vhosts(&[VHOST.to_owned()]).await?;
+        let mut made = Vec::new();
+        for name in databases::NAMES {
+            made.push((name, databases::make(&servers.postgres, name, &mut stack.secrets).await?));
+        }
+        let (tokens, token) = (tokens(&stack.place), stack.secrets.get("token")?);
+        write_private(&tokens, format!("{OPERATOR}:{token}\n").as_bytes())?;
+        let amqp = format!("{}/{VHOST}", servers.broker.amqp);
+        Ok(Self { amqp, databases: made, salt: stack.secrets.get("salt")?, token, tokens })
+    }
+
+    fn environment(&self, process: &Process, stack: &mut Stack) -> Result<Vec<(&'static str, String)>, Trouble> {
+        let port = stack.ports.of(process.name)?;
+        let urls = self.databases.iter().find(|(name, _)| *name == process.database).map(|(_, urls)| urls.clone());
+        let urls = urls.ok_or_else(|| Trouble::Unmet(format!("there is no database {}", process.database)))?;
+        let mut environment = vec![
+            ("LISTEN", format!("127.0.0.1:{port}")),
+            ("DATABASE_OWNER_URL", urls.owner),
+            ("DATABASE_URL", urls.app),
+            ("AMQP_URL", self.amqp.clone()),
+            ("UUID_FORGE_SALT", self.salt.clone()),
+            ("SAGA_TOKENS_FILE", self.tokens.display().to_string()),
+        ];
+        if process.name == ORCHESTRATOR {
+            let others = ALL.iter().filter(|other| other.name != ORCHESTRATOR);
+            let others: Result<Vec<_>, _> =
+                others.map(|other| Ok(format!("{}={}", other.name, url(stack, other.name)?))).collect();
+            environment.push(("SAGA_PROCESSES", others?.join(",")));
+        }
+        Ok(environment)
+    }
+}
+
+/// The file of tokens: lines of `name:token`.
+#[must_use]
+pub fn tokens(place: &Place) -> PathBuf {
+    place.dev.join("tokens")
+}
+
+/// Where the process of that name listens, or will.
+///
+/// # Errors
+/// When a port cannot be written down.
+pub fn url(stack: &mut Stack, process: &str) -> Result<String, Trouble> {
+    Ok(format!("http://127.0.0.1:{}", stack.ports.of(process)?))
+}
+
+/// Starts what is missing of the four and waits until all are ready. Says which it started.
+///
+/// Settings in our own environment (`RUST_LOG`, `SAGA_RESEND_AFTER`, ...) are theirs too.
+///
+/// # Errors
+/// When a program is missing or does not get ready; what was started until then stays noted.
+pub async fn start(stack: &mut Stack, system: &System) -> Result<Vec<&'static str>, Trouble> {
+    let missing: Vec<Process> = ALL.into_iter().filter(|process| stack.running(process.name).is_none()).collect();
+    for process in &missing {
+        stack.ports.free(process.name)?;
+    }
+    for process in &missing {
+        launch(process, stack, system)?;
+    }
+    for process in &ALL {
+        wait(process, stack).await?;
+    }
+    Ok(missing.iter().map(|process| process.name).collect())
+}
+
+fn launch(process: &Process, stack: &mut Stack, system: &System) -> Result<(), Trouble> {
+    let program = beside_us(process.program)?;
+    let mut command = Command::new(program);
+    command.args(process.arguments).current_dir(&stack.place.root);
+    command.envs(system.environment(process, stack)?);
+    let started = Started::spawn(command, &stack.log(process.name), None)?;
+    stack.note(process.name, started)
+}
+
+async fn wait(process: &Process, stack: &mut Stack) -> Result<(), Trouble> {
+    let log = stack.log(process.name);
+    let url = url(stack, process.name)?;
+    let Some(started) = stack.running(process.name) else {
+        return Err(not_ready(process.name, "ended instead of getting ready", &log));
+    };
+    started.until(process.name, &log, PATIENCE, async || is_ready(&url).await).await
+}
+
+/// Whether the process at `url` says that it is ready.
+pub async fn is_ready(url: &str) -> bool {
+    let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(2)).build();
+    let Ok(client) = client else { return false };
+    client.get(format!("{url}/readyz")).send().await.is_ok_and(|answer| answer.status().is_success())
+}
+
+/// Stops all four, asking all before waiting for any. Says whether any ran.
+///
+/// # Errors
+/// When what runs cannot be written down.
+pub async fn stop(stack: &mut Stack) -> Result<bool, Trouble> {
+    for process in &ALL {
+        if let Some(started) = stack.running(process.name) {
+            started.signal(Signal::TERM);
+        }
+    }
+    let mut any = false;
+    for process in &ALL {
+        any |= stack.stop(process.name, Signal::TERM).await?;
+    }
+    Ok(any)
+}
+
+/// The program of that name that was built together with us.
+///
+/// # Errors
+/// When there is none.
+pub fn beside_us(program: &str) -> Result<PathBuf, Trouble> {
+    let us = std::env::current_exe().map_err(Trouble::at("looking for", Path::new(program)))?;
+    let path = us.with_file_name(program);
+    if path.is_file() {
+        return Ok(path);
+    }
+    Err(Trouble::Unmet(format!("{} is not built; ./dev builds it before it starts it", path.display())))
+}
