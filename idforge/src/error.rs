@@ -35,6 +35,9 @@ pub enum Error {
     /// No salt in the environment.
     #[error("{0} is not set or empty; set it to the salt that all processes share (`idforge new-salt` makes one)")]
     MissingSalt(&'static str),
+    /// A variable of the environment that is not UTF-8.
+    #[error("{0} is not UTF-8 text; set it to text")]
+    VariableNotText(&'static str),
     /// Fewer random bytes than a salt needs.
     #[error("a salt needs at least {least} random bytes, got {got}", least = crate::Salt::LEAST_RANDOM_BYTES)]
     SaltTooShort {
@@ -99,6 +102,12 @@ pub enum Error {
     /// No id in a text.
     #[error("no id found in {0:?}")]
     NoUuid(String),
+    /// A text too long to be read leniently.
+    #[error("a text of {bytes} bytes is too long to be read leniently; give at most {most}", most = crate::prefixed::MOST_LENIENT_BYTES)]
+    TextTooLong {
+        /// Its length in bytes.
+        bytes: usize,
+    },
     /// A prefix whose id could not be extracted again.
     #[error(
         "prefix {prefix:?} with separator {separator:?} gives a text from which its id cannot be extracted again; change one of them"

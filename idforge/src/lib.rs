@@ -20,18 +20,30 @@ mod digest;
 mod error;
 mod forge;
 mod guard;
+mod json;
 mod namespace;
-pub mod prefixed;
 mod python;
 mod recipe;
 mod salt;
 mod value;
 
+pub mod canonical;
+pub mod config;
+pub mod consistency;
+pub mod prefixed;
+pub mod security;
+
+pub mod batch;
+mod request;
+pub mod verify;
+
+pub use config::Config;
 pub use error::Error;
 pub use forge::{Forge, IdBuilder};
 pub use namespace::Namespace;
-pub use python::{Date, DateTime, Decimal, Int, Offset, PYTHON_VERSION, Time, TimeDelta, UNICODE_VERSION};
+pub use python::{Date, DateTime, Decimal, Fraction, Int, Offset, PYTHON_VERSION, Time, TimeDelta, UNICODE_VERSION};
 pub use recipe::Recipe;
+pub use request::Defaults;
 pub use salt::{Fingerprint, Salt};
 pub use uuid::Uuid;
 pub use value::{Arg, Scalar, UuidText, Value};

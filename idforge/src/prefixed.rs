@@ -1,8 +1,13 @@
 //! Ids behind a prefix that people can read: `INV-EUR-0fc74411-ef05-5ccf-b457-74ece8bd2a03`.
 
+mod lenient;
+
 use uuid::Uuid;
 
 use crate::Error;
+
+/// The longest text that is read leniently, in bytes.
+pub const MOST_LENIENT_BYTES: usize = 4096;
 
 /// Puts a prefix before an id; an empty prefix leaves the bare id.
 ///
@@ -22,18 +27,33 @@ pub fn join_lenient(prefix: &str, separator: &str, id: Uuid) -> String {
     if prefix.is_empty() { id.to_string() } else { format!("{prefix}{separator}{id}") }
 }
 
-/// The id at the end of a text, after a separator or alone.
+/// The id at the end of a text, after a separator or alone: a whole UUID, hyphenated, plain, in braces or as a URN.
+///
+/// Where this finds an id, [`extract_lenient`] finds the same.
 ///
 /// # Errors
 /// [`Error::EmptySeparator`] and [`Error::NoUuid`].
 pub fn extract(text: &str, separator: &str) -> Result<Uuid, Error> {
-    candidates(text, separator)?.find_map(|end| Uuid::try_parse(end).ok()).ok_or_else(|| Error::NoUuid(text.to_owned()))
+    first(text, separator, |end| Uuid::try_parse(end).ok())
 }
 
-/// The whole text, then what follows each separator, from left to right.
-fn candidates<'a>(text: &'a str, separator: &'a str) -> Result<impl Iterator<Item = &'a str>, Error> {
+/// The id that uuid-forge finds. It also takes a damaged one: `CAFE-05b16a01-46c6-56dd-bd6e-c6dfb4a1` lost four digits, and the
+/// prefix lends its own.
+///
+/// # Errors
+/// As [`extract`], and [`Error::TextTooLong`]: reading this way takes a time that grows with the square of the text.
+pub fn extract_lenient(text: &str, separator: &str) -> Result<Uuid, Error> {
+    if text.len() > MOST_LENIENT_BYTES {
+        return Err(Error::TextTooLong { bytes: text.len() });
+    }
+    first(text, separator, lenient::parse)
+}
+
+/// Reads the whole text, then what follows each separator, from left to right, until one is an id.
+fn first(text: &str, separator: &str, read: impl Fn(&str) -> Option<Uuid>) -> Result<Uuid, Error> {
     if separator.is_empty() {
         return Err(Error::EmptySeparator);
     }
-    Ok(std::iter::successors(Some(text), move |rest| rest.split_once(separator).map(|(_, end)| end)))
+    let ends = std::iter::successors(Some(text), |rest| rest.split_once(separator).map(|(_, end)| end));
+    ends.filter_map(read).next().ok_or_else(|| Error::NoUuid(text.to_owned()))
 }

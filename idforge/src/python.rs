@@ -2,6 +2,7 @@
 
 mod decimal;
 mod float;
+mod fraction;
 mod integer;
 mod moment;
 mod printable;
@@ -9,6 +10,7 @@ mod repr;
 mod text;
 
 pub use decimal::Decimal;
+pub use fraction::Fraction;
 pub use integer::Int;
 pub use moment::{Date, DateTime, Offset, Time, TimeDelta};
 pub use printable::{PYTHON_VERSION, UNICODE_VERSION};

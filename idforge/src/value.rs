@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use crate::Error;
-use crate::python::{self, Date, DateTime, Decimal, Int, Time, TimeDelta};
+use crate::python::{self, Date, DateTime, Decimal, Fraction, Int, Time, TimeDelta};
 
 /// A value that uuid-forge knows, with Python's name for it. `1`, `1.0`, `True` and `"1"` are four values and make four ids.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,8 +40,8 @@ pub enum Value {
     TimeDelta(TimeDelta),
     /// `decimal.Decimal`.
     Decimal(Decimal),
-    /// `fractions.Fraction`: numerator and denominator, in lowest terms and the latter positive.
-    Fraction(Int, Int),
+    /// `fractions.Fraction`.
+    Fraction(Fraction),
     /// `complex`: real and imaginary part.
     Complex(f64, f64),
     /// `set` of at most one item: with more, Python has no stable order.

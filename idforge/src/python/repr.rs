@@ -83,7 +83,7 @@ fn write_leaf(sink: &mut impl Sink, value: &Value) {
         Value::DateTime(moment) => moment::write_datetime(sink, moment),
         Value::TimeDelta(span) => moment::write_timedelta(sink, *span),
         Value::Decimal(number) => sink.push_fmt(format_args!("Decimal('{number}')")),
-        Value::Fraction(over, under) => sink.push_fmt(format_args!("Fraction({over}, {under})")),
+        Value::Fraction(number) => sink.push_fmt(format_args!("{number}")),
         Value::Complex(real, imaginary) => write_complex(sink, *real, *imaginary),
         _ => sink.push("None"),
     }
