@@ -2,9 +2,10 @@
 
 use saga_core::Time;
 
-/// Now, UTC. Read once per batch, request or tick, and handed to the pure code.
+/// Now, UTC, to the microsecond. Read once per batch, request or tick, and handed to the pure code.
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
 pub fn now() -> Time {
-    Time::now_utc()
+    let now = Time::now_utc();
+    now.replace_microsecond(now.microsecond()).unwrap_or(now)
 }

@@ -58,7 +58,8 @@ impl StoreError {
 
 fn remedy_of(error: &tokio_postgres::Error) -> Remedy {
     let Some(code) = error.code() else { return Remedy::Wait };
-    if [SqlState::UNIQUE_VIOLATION, SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED].contains(code) {
+    if [SqlState::UNIQUE_VIOLATION, SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED].contains(code)
+    {
         return Remedy::Again;
     }
     // Classes of the SQLSTATE: connection, resources, an operator's intervention, system; and a lock not available.

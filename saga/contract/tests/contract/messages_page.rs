@@ -28,7 +28,7 @@ const ENVELOPE: &str = "
   reader would misunderstand gets a new one, and a reader that does not know it yet parks the message.
 
 Ids are UUIDs: `order` and `pet` are computed, `orderId` and `petId` are the public numbers. Amounts of money are whole minor
-units (cents). No message carries an e-mail address or a name of a person.
+units (cents). Of a customer no message says more than the id.
 
 ";
 

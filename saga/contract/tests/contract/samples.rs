@@ -48,6 +48,8 @@ struct Story {
 const START: Time = datetime!(2026-11-20 12:00:00 UTC);
 const PET_ID: i64 = 7;
 const ORDER_ID: i64 = 1001;
+/// The version of the order after a person's word on it.
+const DECIDED: u64 = 4;
 const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
 impl Story {
@@ -62,17 +64,19 @@ impl Story {
 
     fn commands(&self) -> Vec<Sample> {
         let (pet, order, user_id) = (self.pet, self.order, self.user);
-        let (outcome, reason) = (Outcome::Rejected, Reason::OUT_OF_STOCK);
+        let (outcome, reason) = (Outcome::Cancelled, Reason::CANCELLED_BY_CUSTOMER);
         let (pet_id, order_id, quantity) = (pet_id(), order_id(), Quantity::ONE);
         let (items, ship_date) = (items(), ship_date());
         let reserve = ReservePet { pet, pet_id, order, order_id, user_id, quantity, items, ship_date };
         let release = ReleasePet { pet, pet_id, order, outcome, reason: reason.clone() };
+        let close = CloseOrder { order, outcome, reason };
+        let approve = ApproveOrder { order, total: eur(32_400) };
         vec![
-            self.command(2, steps::RESERVE_PET, Direction::Do, &reserve),
-            self.command(11, steps::RESERVE_PET, Direction::Undo, &release),
-            self.command(10, steps::CREATE_ORDER, Direction::Undo, &CloseOrder { order, outcome, reason }),
-            self.command(12, steps::APPROVE_ORDER, Direction::Do, &ApproveOrder { order, total: eur(32_400) }),
-            self.command(10, steps::RESERVE_INVENTORY, Direction::Undo, &ReleaseInventory { order }),
+            self.command(2, steps::RESERVE_PET, Direction::Do, self.request, &reserve),
+            self.command(14, steps::RESERVE_PET, Direction::Undo, self.closed(), &release),
+            self.command(12, steps::CREATE_ORDER, Direction::Undo, self.cancelled(), &close),
+            self.command(12, steps::APPROVE_ORDER, Direction::Do, self.granted(), &approve),
+            self.command(12, steps::RESERVE_INVENTORY, Direction::Undo, self.cancelled(), &ReleaseInventory { order }),
         ]
     }
 
@@ -109,7 +113,7 @@ impl Story {
             self.own(PET_SERVICE, self.pet, 5, &deleted),
             self.answer(4, PET_SERVICE, self.pet, Some(3), step, self.asked(step, Direction::Do), &reserved),
             self.answer(4, PET_SERVICE, self.pet, None, step, self.asked(step, Direction::Do), &refused),
-            self.answer(13, PET_SERVICE, self.pet, Some(4), step, self.asked(step, Direction::Undo), &released),
+            self.answer(16, PET_SERVICE, self.pet, Some(4), step, self.asked(step, Direction::Undo), &released),
             self.answer(16, PET_SERVICE, self.pet, Some(4), steps::SELL_PET, self.approved(), &sold),
         ]
     }
@@ -122,7 +126,7 @@ impl Story {
             OrderRequested { order, order_id, user_id, pet, pet_id, quantity, items: items.clone(), ship_date };
         let created = OrderCreated { order, order_id, pet, pet_id, user_id };
         let refused = OrderRefused { order, order_id, reason: Reason::CANCELLED };
-        let granted = OrderApprovalGranted { order, by: "olivia".to_owned() };
+        let granted = OrderApprovalGranted { order, by: "store-owner".to_owned() };
         let (by, mind) = ("customer".to_owned(), Reason::CANCELLED_BY_CUSTOMER);
         let cancellation = OrderCancellationRequested { order, by, reason: mind.clone() };
         let approved = OrderApproved { order, order_id, pet, pet_id, user_id, items, total };
@@ -134,12 +138,12 @@ impl Story {
             requested,
             self.answer(6, ORDER_SERVICE, order, Some(2), create, self.reserved(), &created),
             self.answer(6, ORDER_SERVICE, order, None, create, self.reserved(), &refused),
-            self.answer(12, ORDER_SERVICE, order, Some(3), create, undo, &OrderRejected { order, reason }),
-            self.answer(12, ORDER_SERVICE, order, Some(3), create, undo, &OrderCancelled { order, reason: mind }),
-            self.word(4, &granted),
-            self.word(4, &cancellation),
-            self.answer(14, ORDER_SERVICE, order, Some(4), steps::APPROVE_ORDER, approve, &approved),
-            self.own(ORDER_SERVICE, order, 5, &OrderDelivered { order, order_id }),
+            self.answer(14, ORDER_SERVICE, order, Some(3), create, undo, &OrderRejected { order, reason }),
+            self.answer(14, ORDER_SERVICE, order, Some(5), create, undo, &OrderCancelled { order, reason: mind }),
+            self.word(&granted),
+            self.word(&cancellation),
+            self.answer(14, ORDER_SERVICE, order, Some(5), steps::APPROVE_ORDER, approve, &approved),
+            self.own(ORDER_SERVICE, order, 6, &OrderDelivered { order, order_id }),
         ]
     }
 
@@ -156,7 +160,7 @@ impl Story {
         vec![
             self.answer(7, INVENTORY_SERVICE, order, Some(1), step, self.reserved(), &reserved),
             self.answer(7, INVENTORY_SERVICE, order, None, step, self.reserved(), &refused),
-            self.answer(12, INVENTORY_SERVICE, order, Some(2), step, undo, &released),
+            self.answer(14, INVENTORY_SERVICE, order, Some(2), step, undo, &released),
             self.answer(16, INVENTORY_SERVICE, order, Some(2), steps::COMMIT_INVENTORY, self.approved(), &committed),
             self.own(INVENTORY_SERVICE, food(), 3, &set),
         ]
@@ -181,10 +185,10 @@ impl Story {
     }
 
     /// A command of the orchestrator.
-    fn command<P: Payload>(&self, ms: i64, step: &str, direction: Direction, payload: &P) -> Sample {
+    fn command<P: Payload>(&self, ms: i64, step: &str, direction: Direction, cause: Uuid, payload: &P) -> Sample {
         let id = self.ids.command(self.saga, step, direction, 0);
         let message = message(id, SAGA, self.order, ms, payload).for_step(step, 0);
-        self.joined::<P>(message, self.request)
+        self.joined::<P>(message, cause)
     }
 
     /// A participant's answer to what started a step.
@@ -206,10 +210,9 @@ impl Story {
     }
 
     /// A person's word on the approval, from a request over HTTP.
-    fn word<P: Payload>(&self, version: u64, payload: &P) -> Sample {
-        let id = self.ids.event_at(&self.order.to_string(), version, P::TYPE);
-        let message = message(id, ORDER_SERVICE, self.order, 10, payload).for_step(steps::APPROVAL, 0);
-        let mut sample = sample::<P>(message.at_version(version));
+    fn word<P: Payload>(&self, payload: &P) -> Sample {
+        let message = message(self.said(P::TYPE), ORDER_SERVICE, self.order, 10, payload).for_step(steps::APPROVAL, 0);
+        let mut sample = sample::<P>(message.at_version(DECIDED));
         self.join(&mut sample.message);
         sample
     }
@@ -246,6 +249,22 @@ impl Story {
 
     fn reserved(&self) -> Uuid {
         self.ids.event_caused(self.asked(steps::RESERVE_PET, Direction::Do), PetReserved::TYPE)
+    }
+
+    fn said(&self, kind: &str) -> Uuid {
+        self.ids.event_at(&self.order.to_string(), DECIDED, kind)
+    }
+
+    fn granted(&self) -> Uuid {
+        self.said(OrderApprovalGranted::TYPE)
+    }
+
+    fn cancelled(&self) -> Uuid {
+        self.said(OrderCancellationRequested::TYPE)
+    }
+
+    fn closed(&self) -> Uuid {
+        self.ids.event_caused(self.asked(steps::CREATE_ORDER, Direction::Undo), OrderCancelled::TYPE)
     }
 
     fn approved(&self) -> Uuid {

@@ -30,14 +30,14 @@ pub struct Engine {
 }
 
 /// What may happen to a saga.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Input {
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Input<'a> {
     /// A message arrived.
-    Message(Message),
+    Message(&'a Message),
     /// Its alarm went off.
     Wake,
     /// An operator spoke.
-    Operator(OperatorWord),
+    Operator(&'a OperatorWord),
 }
 
 /// What an operator may say.
@@ -53,7 +53,7 @@ pub enum OperatorWord {
         /// The step.
         step: String,
         /// The event that started it, where it was started by one: the shell keeps those.
-        starter: Option<Message>,
+        starter: Option<Box<Message>>,
     },
     /// Count a step as done, or its undo as done.
     Skip {
@@ -165,7 +165,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`Refusal`]: the input cannot be applied; nothing changes.
-    pub fn decide(&self, state: Option<&Instance>, input: &Input, now: Time) -> Result<Decision, Refusal> {
+    pub fn decide(&self, state: Option<&Instance>, input: Input<'_>, now: Time) -> Result<Decision, Refusal> {
         match (state, input) {
             (None, Input::Message(message)) if message.kind == self.definition.starts_on => {
                 start::start(self, message, now)

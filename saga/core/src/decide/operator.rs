@@ -11,7 +11,7 @@ use crate::message::Message;
 pub(super) fn operator(run: Run<'_>, word: &OperatorWord) -> Result<Decision, Refusal> {
     match word {
         OperatorWord::Cancel { reason } => cancel(run, reason),
-        OperatorWord::Retry { step, starter } => retry(run, step, starter.as_ref()),
+        OperatorWord::Retry { step, starter } => retry(run, step, starter.as_deref()),
         OperatorWord::Skip { step } => skip(run, step),
     }
 }

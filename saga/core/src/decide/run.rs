@@ -140,7 +140,9 @@ impl<'a> Run<'a> {
         let (step, epoch) = (self.step(row).name, self.next.steps[row].epoch);
         let mut copy = starter.clone().for_step(step, epoch);
         copy.id = self.engine.ids.command(self.next.id, step, Direction::Do, epoch);
-        copy.causation_id = Some(starter.id);
+        // A copy of a copy still has the original as its cause.
+        let is_copy = starter.step.as_deref() == Some(step);
+        copy.causation_id = if is_copy { starter.causation_id } else { Some(starter.id) };
         copy.time = self.now;
         self.ask(row, StepState::Sent, copy.reference());
         self.send.push(Send { message: copy, queue: Some(queue) });

@@ -120,10 +120,15 @@ fn reachable(path: &Path, account: &Account) -> bool {
 fn elsewhere(dev: &Path) -> Result<PathBuf, Trouble> {
     let name = dev.to_string_lossy().replace(['/', '.'], "-");
     let reach = Path::new("/var/lib/sagaforge").join(name.trim_matches('-'));
+    let link = dev.join("servers-data");
+    let is_new = fs::symlink_metadata(&link).is_err();
+    if is_new && reach.exists() {
+        // `.dev/` was removed, and with it the passwords of what is there.
+        fs::remove_dir_all(&reach).map_err(Trouble::at("removing", &reach))?;
+    }
     make_dir(Path::new("/var/lib/sagaforge"), 0o711)?;
     make_dir(&reach, 0o711)?;
-    let link = dev.join("servers-data");
-    if fs::symlink_metadata(&link).is_err() {
+    if is_new {
         std::os::unix::fs::symlink(&reach, &link).map_err(Trouble::at("linking", &link))?;
     }
     Ok(reach)

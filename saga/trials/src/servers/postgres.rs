@@ -17,6 +17,9 @@ pub const USER: &str = "postgres";
 /// How long a start may take: recovery after a crash included, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How often to start it again while sessions of one that was killed are still leaving, and how long to let them.
+const LEAVING: (u32, Duration) = (20, Duration::from_millis(500));
+
 /// Starts the stack's PostgreSQL unless it runs; makes its data directory the first time.
 ///
 /// # Errors
@@ -41,11 +44,23 @@ pub fn launch(stack: &mut Stack, programs: &PostgresPrograms) -> Result<(), Trou
     stack.note("postgres", started)
 }
 
-/// Waits until it lets its administrator in.
+/// Waits until it lets its administrator in; starts it again while sessions of one that was killed hold its memory.
 ///
 /// # Errors
 /// When it left, or did not answer in time.
-pub async fn wait(stack: &mut Stack) -> Result<(), Trouble> {
+pub async fn wait(stack: &mut Stack, programs: &PostgresPrograms) -> Result<(), Trouble> {
+    for _ in 0..LEAVING.0 {
+        match wait_once(stack).await {
+            Err(trouble) if trouble.to_string().contains("shared memory block") => {}
+            other => return other,
+        }
+        tokio::time::sleep(LEAVING.1).await;
+        launch(stack, programs)?;
+    }
+    wait_once(stack).await
+}
+
+async fn wait_once(stack: &mut Stack) -> Result<(), Trouble> {
     let log = stack.log("postgres");
     let url = format!("{}/postgres", url(stack)?);
     let Some(started) = stack.running("postgres") else {
@@ -79,7 +94,7 @@ fn create(stack: &mut Stack, programs: &PostgresPrograms, home: &Path, data: &Pa
     fs::remove_file(&password).map_err(Trouble::at("removing", &password))?;
     made?;
     let settings = half.join("postgresql.conf");
-    let include = format!("include = '{}'\n", home.join("sagaforge.conf").display());
+    let include = "include = '../sagaforge.conf'\n";
     fs::read(&settings)
         .and_then(|mut text| {
             text.extend_from_slice(include.as_bytes());

@@ -41,8 +41,11 @@ impl Started {
         run_as(&mut command, account);
         let program = Path::new(command.get_program()).to_owned();
         let child = command.stdin(Stdio::null()).stdout(out).stderr(err).process_group(0).spawn();
-        let pid = child.map_err(Trouble::at("starting", &program))?.id();
-        Self::now(pid).ok_or_else(|| not_ready(&program.display().to_string(), "ended at once", log))
+        let mut child = child.map_err(Trouble::at("starting", &program))?;
+        let started = Self::now(child.id());
+        // Should it end before us: what ended and was never waited for still counts as running, for PostgreSQL too.
+        std::thread::spawn(move || child.wait());
+        started.ok_or_else(|| not_ready(&program.display().to_string(), "ended at once", log))
     }
 
     /// The process with that number as it is now, if there is one.

@@ -103,8 +103,8 @@ impl Stack {
             rabbitmq::launch(self, programs)?;
             rabbitmq::wait(self).await?;
         }
-        if programs.postgres.is_some() {
-            postgres::wait(self).await?;
+        if let Some(programs) = &programs.postgres {
+            postgres::wait(self, programs).await?;
         }
         Ok(())
     }
@@ -128,10 +128,17 @@ impl Stack {
     /// # Errors
     /// When what was started cannot be written down.
     pub async fn stop_servers(&mut self) -> Result<bool, Trouble> {
-        let mut any = self.stop("rabbitmq", Signal::TERM).await?;
-        any |= self.stop("epmd", Signal::TERM).await?;
-        // INT is PostgreSQL's fast shutdown: sessions are ended, nothing is lost.
-        any |= self.stop("postgres", Signal::INT).await?;
+        // INT is PostgreSQL's fast shutdown: sessions are ended, nothing is lost. Both are asked before either is
+        // waited for; the port mapper goes last, since the broker's node needs it until its end.
+        for (server, ask) in [("rabbitmq", Signal::TERM), ("postgres", Signal::INT)] {
+            if let Some(started) = self.running(server) {
+                started.signal(ask);
+            }
+        }
+        let mut any = false;
+        for (server, ask) in [("postgres", Signal::INT), ("rabbitmq", Signal::TERM), ("epmd", Signal::TERM)] {
+            any |= self.stop(server, ask).await?;
+        }
         Ok(any)
     }
 

@@ -24,7 +24,9 @@ impl Management {
             doing: "reading its URL".into(),
             why: "it is not http://user:password@host:port".into(),
         })?;
-        let client = reqwest::Client::builder().no_proxy().connect_timeout(Duration::from_secs(5));
+        // No connection is kept: the broker may be killed and started again between two questions.
+        let client =
+            reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).connect_timeout(Duration::from_secs(5));
         let client = client.timeout(Duration::from_secs(120)).build().map_err(Trouble::http("starting a client"))?;
         Ok(Self { client, url })
     }

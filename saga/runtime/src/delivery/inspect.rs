@@ -1,0 +1,137 @@
+//! What can be told of a message before any handler sees it.
+
+use saga_core::{EnvelopeError, Message, Time, Topology};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use time::Duration;
+
+use super::CRASH_LOOP;
+use crate::broker::Incoming;
+
+/// Larger messages are refused: a message carries ids and facts, not files.
+const MOST_BYTES: usize = 1024 * 1024;
+/// A clock may be off by this much; a message from further ahead waits for its time.
+const MOST_AHEAD: Duration = Duration::minutes(5);
+
+/// A message on its way to a handler.
+#[derive(Debug, Clone)]
+pub(crate) struct Candidate {
+    pub(crate) message: Message,
+    pub(crate) hash: [u8; 32],
+    pub(crate) incoming: Incoming,
+    /// How often it was put off before.
+    pub(crate) attempt: u32,
+}
+
+/// What can be told of a message before any handler sees it.
+#[derive(Debug)]
+pub(crate) enum Inspected {
+    /// A handler may see it.
+    Good(Box<Candidate>),
+    /// Its time has not come.
+    Ahead(Box<Candidate>),
+    /// No handler will ever see it like this.
+    Bad { incoming: Incoming, message: Option<Box<Message>>, reason: &'static str, detail: String },
+}
+
+/// Looks at a message.
+pub(crate) fn inspect(
+    incoming: Incoming,
+    attempt: u32,
+    topology: &Topology,
+    now: Time,
+    retention: Duration,
+) -> Inspected {
+    if incoming.body.len() > MOST_BYTES {
+        let detail = format!("it has {} bytes, {MOST_BYTES} are the most", incoming.body.len());
+        return Inspected::Bad { incoming, message: None, reason: "too_large", detail };
+    }
+    let message = match Message::parse(&incoming.body) {
+        Ok(message) => message,
+        Err(error) => {
+            let (reason, detail) = (name_of(&error), error.to_string());
+            return Inspected::Bad { incoming, message: None, reason, detail };
+        }
+    };
+    match fault(&incoming, &message, topology, now, retention) {
+        Some((reason, detail)) => Inspected::Bad { incoming, message: Some(Box::new(message)), reason, detail },
+        None => {
+            let ahead = message.time - now > MOST_AHEAD;
+            let candidate = Box::new(Candidate { hash: message.content_hash(), message, incoming, attempt });
+            if ahead { Inspected::Ahead(candidate) } else { Inspected::Good(candidate) }
+        }
+    }
+}
+
+fn name_of(error: &EnvelopeError) -> &'static str {
+    match error {
+        EnvelopeError::NotJson(_) => "not_json",
+        EnvelopeError::NotAnEnvelope(_) => "not_an_envelope",
+        EnvelopeError::NotStorable(_) => "not_storable",
+    }
+}
+
+fn fault(
+    incoming: &Incoming,
+    message: &Message,
+    topology: &Topology,
+    now: Time,
+    retention: Duration,
+) -> Option<(&'static str, String)> {
+    let Some(known) = topology.message_type(&message.kind) else {
+        return Some(("unknown_type", format!("no message type {} is known here", message.kind)));
+    };
+    if message.schema_version > known.version {
+        let (found, newest) = (message.schema_version, known.version);
+        let detail = format!("{} has schema version {found}, this program knows up to {newest}", message.kind);
+        return Some(("newer_version", detail));
+    }
+    if incoming.delivery_count >= CRASH_LOOP {
+        let detail = format!("it was delivered {} times and never settled", incoming.delivery_count);
+        return Some(("crash_loop", detail));
+    }
+    if now - message.time > retention {
+        let detail = format!("it is from {}, older than what is remembered", message.time);
+        return Some(("too_old", detail));
+    }
+    None
+}
+
+/// The key of a message that has no valid id: a hash of its bytes.
+pub(crate) fn key_of_bytes(body: &[u8]) -> String {
+    let digest = Sha256::digest(body);
+    let hex: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{hex}")
+}
+
+/// How a message came, as JSON that PostgreSQL can hold.
+pub(crate) fn meta(incoming: &Incoming) -> Value {
+    without_nul(json!({
+        "exchange": incoming.exchange,
+        "routing_key": incoming.routing_key,
+        "properties": incoming.properties,
+        "delivery_count": incoming.delivery_count,
+    }))
+}
+
+/// What [`meta`] wrote, with the bytes.
+pub(crate) fn incoming_from(meta: &Value, body: Vec<u8>) -> Incoming {
+    let text = |key: &str| meta.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    Incoming {
+        body,
+        exchange: text("exchange"),
+        routing_key: text("routing_key"),
+        properties: meta.get("properties").cloned().unwrap_or_default(),
+        delivery_count: 0,
+    }
+}
+
+fn without_nul(value: Value) -> Value {
+    let clean = |text: String| if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text };
+    match value {
+        Value::String(text) => Value::String(clean(text)),
+        Value::Array(items) => items.into_iter().map(without_nul).collect(),
+        Value::Object(fields) => fields.into_iter().map(|(key, item)| (clean(key), without_nul(item))).collect(),
+        other @ (Value::Null | Value::Bool(_) | Value::Number(_)) => other,
+    }
+}

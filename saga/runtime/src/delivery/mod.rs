@@ -1,0 +1,172 @@
+//! One delivery, from the broker's bytes to the acknowledgement: the policy around every handler.
+//!
+//! A batch is one transaction: what was handled before is found, the handler decides, and inbox,
+//! journal, outbox, deferred and parked rows are written with its changes. Only then is it
+//! acknowledged. What fails is run again message by message, so that one bad message cannot fail
+//! its neighbours; what fails alone is put off, and parked in the end.
+
+mod attempt;
+mod inspect;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use backon::BackoffBuilder;
+use futures_util::future::BoxFuture;
+use saga_core::Topology;
+use tokio_util::sync::CancellationToken;
+
+use crate::broker::{Deliver, Incoming, Stopping};
+use crate::clock;
+use crate::error::{Remedy, StoreError};
+use crate::handler::Handler;
+use crate::metrics::Metrics;
+use crate::store::{Pool, Publish};
+pub(crate) use inspect::{Candidate, Inspected, inspect};
+
+/// A message that the broker delivered this often, and nobody settled, crashes its consumer.
+pub(crate) const CRASH_LOOP: u32 = 10;
+/// A message that failed or was put off this often needs a person.
+const MOST_ATTEMPTS: u32 = 20;
+/// How often a message alone is run again at once, when others were first.
+const AT_ONCE: u32 = 5;
+/// How many messages that are due are taken in one transaction.
+const DUE_AT_ONCE: i64 = 64;
+
+/// Delivers messages to the handlers of a process.
+pub struct Delivery {
+    pub(crate) topology: &'static Topology,
+    pub(crate) pool: Pool,
+    pub(crate) publish: Publish,
+    pub(crate) handlers: BTreeMap<&'static str, Arc<dyn Handler>>,
+    pub(crate) retention: time::Duration,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) stop: CancellationToken,
+}
+
+/// Where the messages of an attempt come from.
+pub(crate) enum Origin {
+    /// From the broker.
+    Broker(Vec<Incoming>),
+    /// From among those that were put off and are due, at most this many.
+    Deferred(i64),
+}
+
+impl Deliver for Delivery {
+    fn deliver<'a>(&'a self, queue: &'static str, batch: Vec<Incoming>) -> BoxFuture<'a, Result<(), Stopping>> {
+        Box::pin(async move {
+            match self.until_it_is_there(queue, &batch).await? {
+                Ok(()) => Ok(()),
+                Err(error) if batch.len() == 1 => self.give_up(queue, &batch[0], error).await,
+                Err(error) => {
+                    tracing::info!(queue, messages = batch.len(), %error, "a batch failed; its messages are run one by one");
+                    self.one_by_one(queue, batch).await
+                }
+            }
+        })
+    }
+}
+
+impl Delivery {
+    async fn one_by_one(&self, queue: &'static str, batch: Vec<Incoming>) -> Result<(), Stopping> {
+        for incoming in batch {
+            let alone = [incoming];
+            if let Err(error) = self.alone(queue, &alone).await? {
+                self.give_up(queue, &alone[0], error).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn alone(&self, queue: &'static str, alone: &[Incoming; 1]) -> Result<Result<(), StoreError>, Stopping> {
+        let mut tries = 0;
+        loop {
+            match self.until_it_is_there(queue, alone).await? {
+                Err(error) if error.remedy() == Remedy::Again && tries < AT_ONCE => tries += 1,
+                settled => return Ok(settled),
+            }
+        }
+    }
+
+    /// Attempts a batch, waiting for the database as long as it takes.
+    async fn until_it_is_there(
+        &self,
+        queue: &'static str,
+        batch: &[Incoming],
+    ) -> Result<Result<(), StoreError>, Stopping> {
+        let mut waits = waits().build();
+        loop {
+            match self.attempt(queue, Origin::Broker(batch.to_vec())).await {
+                Err(error) if error.remedy() == Remedy::Wait => {
+                    let wait = waits.next().unwrap_or(LONGEST_WAIT);
+                    tracing::warn!(queue, %error, wait_ms = wait.as_millis(), "the database is not there; messages wait");
+                    self.pause(wait).await?;
+                }
+                Ok(_) => return Ok(Ok(())),
+                Err(error) => return Ok(Err(error)),
+            }
+        }
+    }
+
+    /// A message that failed alone: put off, and parked in the end.
+    async fn give_up(&self, queue: &'static str, incoming: &Incoming, error: StoreError) -> Result<(), Stopping> {
+        tracing::error!(queue, %error, "a message cannot be handled; it is put off");
+        let mut waits = waits().build();
+        while let Err(failure) = self.set_aside(queue, incoming, 1, &error).await {
+            let wait = waits.next().unwrap_or(LONGEST_WAIT);
+            tracing::error!(queue, error = %failure, wait_ms = wait.as_millis(), "a message cannot even be put off; it waits");
+            self.pause(wait).await?;
+        }
+        Ok(())
+    }
+
+    async fn pause(&self, wait: Duration) -> Result<(), Stopping> {
+        tokio::select! {
+            () = self.stop.cancelled() => Err(Stopping),
+            () = tokio::time::sleep(wait) => Ok(()),
+        }
+    }
+
+    /// Handles what was put off and is due, in one transaction per queue; says how many messages
+    /// that were. One public single step: a loop calls it once a second.
+    ///
+    /// # Errors
+    /// [`StoreError`]: they stay put off.
+    pub async fn handle_due(&self) -> Result<usize, StoreError> {
+        let mut handled = 0;
+        for queue in self.queues_due().await? {
+            handled += match self.attempt(queue, Origin::Deferred(DUE_AT_ONCE)).await {
+                Ok(count) => count,
+                Err(error) if error.remedy() == Remedy::Wait => return Err(error),
+                Err(_) => self.due_alone(queue).await?,
+            };
+        }
+        Ok(handled)
+    }
+
+    /// A due message that fails alone is put off again, so that it holds nothing back.
+    async fn due_alone(&self, queue: &'static str) -> Result<usize, StoreError> {
+        match self.attempt(queue, Origin::Deferred(1)).await {
+            Ok(count) => Ok(count),
+            Err(error) if error.remedy() == Remedy::Person => self.put_due_off_again(queue, &error).await,
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn queues_due(&self) -> Result<Vec<&'static str>, StoreError> {
+        let client = self.pool.get().await?;
+        let due = crate::store::queues_due(&client, clock::now()).await?;
+        Ok(self.handlers.keys().copied().filter(|queue| due.iter().any(|d| d == queue)).collect())
+    }
+}
+
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+fn waits() -> backon::ExponentialBuilder {
+    backon::ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(50))
+        .with_max_delay(LONGEST_WAIT)
+        .without_max_times()
+        .with_jitter()
+}

@@ -1,0 +1,170 @@
+//! The sagas' rows.
+
+use std::collections::BTreeMap;
+
+use saga_core::{Instance, Time};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::error::StoreError;
+use crate::store::{Param, Statements, Transaction, execute, query};
+
+const LOCK: &str = "SELECT id, state FROM sagas WHERE id = ANY($1) ORDER BY id FOR UPDATE";
+
+const LOCK_DUE: &str = "
+    SELECT id, state FROM sagas WHERE alarm <= $1 ORDER BY alarm LIMIT $2 FOR UPDATE SKIP LOCKED";
+
+// A plain INSERT: a saga that another copy started meanwhile makes this fail, and run again.
+const INSERT: &str = "
+    INSERT INTO sagas (id, version, definition, definition_version, subject, phase, reason, needs_intervention,
+                       alarm, started_at, ended_at, state, updated_at)
+    SELECT t.*, $13 FROM unnest($1::uuid[], $2::int8[], $3::text[], $4::int4[], $5::text[], $6::text[], $7::text[],
+                                $8::bool[], $9::timestamptz[], $10::timestamptz[], $11::timestamptz[], $12::json[]) AS t
+    ORDER BY 1";
+
+// Names the version that it expects; a row that is not there, or not at that version, is an error.
+const UPDATE: &str = "
+    UPDATE sagas s SET version = t.version, phase = t.phase, reason = t.reason,
+           needs_intervention = t.needs_intervention, alarm = t.alarm, ended_at = t.ended_at, state = t.state,
+           updated_at = $9
+    FROM unnest($1::uuid[], $2::int8[], $3::int8[], $4::text[], $5::text[], $6::bool[], $7::timestamptz[],
+                $8::timestamptz[], $10::json[])
+         AS t(id, expected, version, phase, reason, needs_intervention, alarm, ended_at, state)
+    WHERE s.id = t.id AND s.version = t.expected";
+
+/// The sagas that a batch touches: locked, changed in memory, written once.
+#[derive(Debug, Default)]
+pub(crate) struct Sagas {
+    known: BTreeMap<Uuid, Instance>,
+    /// The versions as stored; a saga that is not here is new.
+    stored: BTreeMap<Uuid, u64>,
+    changed: BTreeMap<Uuid, Time>,
+}
+
+impl Sagas {
+    /// Locks and reads these sagas, in key order.
+    pub(crate) async fn lock(transaction: &Transaction<'_>, ids: &[Uuid]) -> Result<Self, StoreError> {
+        Self::read(transaction, LOCK, &[&ids]).await
+    }
+
+    /// Locks and reads sagas whose alarm is due, passing by those that somebody else is at.
+    pub(crate) async fn lock_due(transaction: &Transaction<'_>, now: Time, limit: i64) -> Result<Self, StoreError> {
+        Self::read(transaction, LOCK_DUE, &[&now, &limit]).await
+    }
+
+    async fn read(on: &impl Statements, sql: &str, params: &[Param<'_>]) -> Result<Self, StoreError> {
+        let mut sagas = Self::default();
+        for row in query(on, sql, params).await? {
+            let instance = read_state(row.get(0), row.get(1))?;
+            sagas.stored.insert(instance.id, instance.version);
+            sagas.known.insert(instance.id, instance);
+        }
+        Ok(sagas)
+    }
+
+    pub(crate) fn get(&self, id: Uuid) -> Option<&Instance> {
+        self.known.get(&id)
+    }
+
+    pub(crate) fn ids(&self) -> Vec<Uuid> {
+        self.known.keys().copied().collect()
+    }
+
+    pub(crate) fn set(&mut self, instance: Instance, now: Time) {
+        self.changed.insert(instance.id, now);
+        self.known.insert(instance.id, instance);
+    }
+
+    /// Writes what changed.
+    pub(crate) async fn save(self, transaction: &Transaction<'_>, now: Time) -> Result<(), StoreError> {
+        let changed = self.changed.keys().filter_map(|id| self.known.get(id));
+        let (old, new): (Vec<&Instance>, Vec<&Instance>) = changed.partition(|s| self.stored.contains_key(&s.id));
+        insert(transaction, &new, now).await?;
+        self.update(transaction, &old, now).await
+    }
+
+    async fn update(&self, transaction: &Transaction<'_>, sagas: &[&Instance], now: Time) -> Result<(), StoreError> {
+        if sagas.is_empty() {
+            return Ok(());
+        }
+        let expected: Vec<i64> = sagas.iter().map(|s| int8(self.stored.get(&s.id).copied().unwrap_or(0))).collect();
+        let columns = Columns::of(sagas, now)?;
+        let c = &columns;
+        let params: [Param<'_>; 10] =
+            [&c.ids, &expected, &c.versions, &c.phases, &c.reasons, &c.marks, &c.alarms, &c.ended, &now, &c.states];
+        let updated = execute(transaction, UPDATE, &params).await?;
+        if updated == sagas.len() as u64 {
+            return Ok(());
+        }
+        let why = format!("{} of {} rows were at the version expected, though they were locked", updated, sagas.len());
+        Err(StoreError::Corrupt { what: "sagas".to_owned(), why })
+    }
+}
+
+async fn insert(transaction: &Transaction<'_>, sagas: &[&Instance], now: Time) -> Result<(), StoreError> {
+    if sagas.is_empty() {
+        return Ok(());
+    }
+    let columns = Columns::of(sagas, now)?;
+    let c = &columns;
+    let definitions: Vec<&str> = sagas.iter().map(|s| s.definition.as_str()).collect();
+    let definition_versions: Vec<i32> = sagas.iter().map(|s| i32::from(s.definition_version)).collect();
+    let subjects: Vec<&str> = sagas.iter().map(|s| s.subject.as_str()).collect();
+    let started: Vec<Time> = sagas.iter().map(|s| s.started_at).collect();
+    let params: [Param<'_>; 13] = [
+        &c.ids,
+        &c.versions,
+        &definitions,
+        &definition_versions,
+        &subjects,
+        &c.phases,
+        &c.reasons,
+        &c.marks,
+        &c.alarms,
+        &started,
+        &c.ended,
+        &c.states,
+        &now,
+    ];
+    execute(transaction, INSERT, &params).await?;
+    Ok(())
+}
+
+/// The columns that both statements write.
+struct Columns {
+    ids: Vec<Uuid>,
+    versions: Vec<i64>,
+    phases: Vec<&'static str>,
+    reasons: Vec<Option<String>>,
+    marks: Vec<bool>,
+    alarms: Vec<Option<Time>>,
+    ended: Vec<Option<Time>>,
+    states: Vec<Value>,
+}
+
+impl Columns {
+    fn of(sagas: &[&Instance], now: Time) -> Result<Self, StoreError> {
+        let states = sagas.iter().map(|saga| serde_json::to_value(saga)).collect::<Result<Vec<_>, _>>();
+        let states =
+            states.map_err(|error| StoreError::Corrupt { what: "a saga".to_owned(), why: error.to_string() })?;
+        Ok(Self {
+            ids: sagas.iter().map(|s| s.id).collect(),
+            versions: sagas.iter().map(|s| int8(s.version)).collect(),
+            phases: sagas.iter().map(|s| s.phase.as_str()).collect(),
+            reasons: sagas.iter().map(|s| s.end.as_ref().map(|end| end.reason.clone())).collect(),
+            marks: sagas.iter().map(|s| s.needs_intervention).collect(),
+            alarms: sagas.iter().map(|s| s.alarm).collect(),
+            ended: sagas.iter().map(|s| s.phase.is_end().then_some(now)).collect(),
+            states,
+        })
+    }
+}
+
+pub(super) fn read_state(id: Uuid, state: Value) -> Result<Instance, StoreError> {
+    serde_json::from_value(state)
+        .map_err(|error| StoreError::Corrupt { what: format!("saga {id}"), why: error.to_string() })
+}
+
+fn int8(version: u64) -> i64 {
+    i64::try_from(version).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,90 @@
+//! Messages that were put off, and come back by themselves.
+
+use std::collections::BTreeSet;
+
+use saga_core::{MessageRef, Time};
+use serde_json::Value;
+use time::Date;
+use uuid::Uuid;
+
+use super::{Transaction, execute, query};
+use crate::error::StoreError;
+
+const PUT_OFF: &str = "
+    INSERT INTO deferred (queue, key, day, message_id, attempt, due_at, reason, incoming, body)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+    ON CONFLICT (queue, key) DO UPDATE
+    SET attempt = excluded.attempt, due_at = excluded.due_at, reason = excluded.reason";
+
+const TAKE_DUE: &str = "
+    DELETE FROM deferred d USING (
+        SELECT queue, key FROM deferred WHERE due_at <= $1 AND queue = $2
+        ORDER BY due_at LIMIT $3 FOR UPDATE SKIP LOCKED) due
+    WHERE d.queue = due.queue AND d.key = due.key
+    RETURNING d.attempt, d.incoming, d.body";
+
+const WAITING: &str = "SELECT message_id FROM deferred WHERE queue = $1 AND key = ANY($2)";
+
+/// A message that is put off.
+#[derive(Debug)]
+pub(crate) struct Deferral<'a> {
+    pub(crate) queue: &'a str,
+    pub(crate) key: String,
+    pub(crate) message: Option<MessageRef>,
+    pub(crate) attempt: u32,
+    pub(crate) due_at: Time,
+    pub(crate) reason: &'a str,
+    pub(crate) incoming: Value,
+    pub(crate) body: &'a [u8],
+}
+
+/// Puts a message off.
+pub(crate) async fn put_off(transaction: &Transaction<'_>, deferral: &Deferral<'_>) -> Result<(), StoreError> {
+    let day: Option<Date> = deferral.message.map(|m| m.time.date());
+    let id: Option<Uuid> = deferral.message.map(|m| m.id);
+    let attempt = i32::try_from(deferral.attempt).unwrap_or(i32::MAX);
+    let params: [super::Param<'_>; 9] = [
+        &deferral.queue,
+        &deferral.key,
+        &day,
+        &id,
+        &attempt,
+        &deferral.due_at,
+        &deferral.reason,
+        &deferral.incoming,
+        &deferral.body,
+    ];
+    execute(transaction, PUT_OFF, &params).await?;
+    Ok(())
+}
+
+/// Takes messages of a queue that are due: how often each was put off, how it came, and its bytes.
+/// They are gone once the transaction is committed.
+pub(crate) async fn take_due(
+    transaction: &Transaction<'_>,
+    queue: &str,
+    now: Time,
+    limit: i64,
+) -> Result<Vec<(u32, Value, Vec<u8>)>, StoreError> {
+    let rows = query(transaction, TAKE_DUE, &[&now, &queue, &limit]).await?;
+    let attempt = |n: i32| u32::try_from(n).unwrap_or_default();
+    Ok(rows.iter().map(|row| (attempt(row.get(0)), row.get(1), row.get(2))).collect())
+}
+
+/// Which of these messages wait here already.
+pub(crate) async fn waiting_in_deferred(
+    transaction: &Transaction<'_>,
+    queue: &str,
+    keys: &[String],
+) -> Result<BTreeSet<Uuid>, StoreError> {
+    let rows = query(transaction, WAITING, &[&queue, &keys]).await?;
+    Ok(rows.iter().filter_map(|row| row.get(0)).collect())
+}
+
+const QUEUES_DUE: &str = "SELECT DISTINCT queue FROM deferred WHERE due_at <= $1";
+
+/// The queues that have messages which are due.
+pub(crate) async fn queues_due(on: &impl super::Statements, now: Time) -> Result<Vec<String>, StoreError> {
+    let rows = query(on, QUEUES_DUE, &[&now]).await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}

@@ -1,0 +1,117 @@
+//! What a participant did for each step: the keys of its effects, and the tombstones.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use saga_core::effect::{Effect, EffectState};
+use saga_core::{MessageRef, Time};
+use uuid::Uuid;
+
+use super::{Transaction, execute, query};
+use crate::error::StoreError;
+
+const LOCK: &str = "
+    SELECT e.saga_id, e.step, e.epoch, e.state, e.answer_id, e.answer_time
+    FROM effects e JOIN unnest($1::uuid[], $2::text[]) AS k(saga_id, step)
+      ON e.saga_id = k.saga_id AND e.step = k.step
+    ORDER BY e.saga_id, e.step FOR UPDATE OF e";
+
+// A plain INSERT: if somebody else was first, this fails, the batch is rolled back and run again,
+// and then it sees what they did.
+const INSERT: &str = "
+    INSERT INTO effects (saga_id, step, epoch, state, answer_id, answer_time, updated_at)
+    SELECT t.*, $7 FROM unnest($1::uuid[], $2::text[], $3::int4[], $4::text[], $5::uuid[], $6::timestamptz[]) AS t";
+
+const UPDATE: &str = "
+    UPDATE effects e SET epoch = t.epoch, state = t.state, answer_id = t.answer_id,
+           answer_time = t.answer_time, updated_at = $7
+    FROM unnest($1::uuid[], $2::text[], $3::int4[], $4::text[], $5::uuid[], $6::timestamptz[])
+         AS t(saga_id, step, epoch, state, answer_id, answer_time)
+    WHERE e.saga_id = t.saga_id AND e.step = t.step";
+
+type Key = (Uuid, String);
+
+/// The effects that a batch touches: locked, changed in memory, written once.
+#[derive(Debug, Default)]
+pub struct Effects {
+    known: BTreeMap<Key, Effect>,
+    stored: BTreeSet<Key>,
+    changed: BTreeSet<Key>,
+}
+
+impl Effects {
+    /// Locks and reads what is remembered of these steps, in key order.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn lock(
+        transaction: &Transaction<'_>,
+        keys: impl IntoIterator<Item = (Uuid, &'static str)>,
+    ) -> Result<Self, StoreError> {
+        let keys: BTreeSet<(Uuid, &'static str)> = keys.into_iter().collect();
+        if keys.is_empty() {
+            return Ok(Self::default());
+        }
+        let (sagas, steps): (Vec<Uuid>, Vec<&str>) = keys.into_iter().unzip();
+        let mut effects = Self::default();
+        for row in query(transaction, LOCK, &[&sagas, &steps]).await? {
+            let key: Key = (row.get(0), row.get(1));
+            let effect = Effect {
+                epoch: u32::try_from(row.get::<_, i32>(2)).unwrap_or_default(),
+                state: read_state(row.get(3))?,
+                answer: MessageRef { id: row.get(4), time: row.get(5) },
+            };
+            effects.stored.insert(key.clone());
+            effects.known.insert(key, effect);
+        }
+        Ok(effects)
+    }
+
+    /// What is remembered of a step, with what this batch changed.
+    #[must_use]
+    pub fn get(&self, saga: Uuid, step: &str) -> Option<&Effect> {
+        self.known.get(&(saga, step.to_owned()))
+    }
+
+    /// Remembers what became of a step.
+    pub fn set(&mut self, saga: Uuid, step: &str, effect: Effect) {
+        let key = (saga, step.to_owned());
+        self.changed.insert(key.clone());
+        self.known.insert(key, effect);
+    }
+
+    /// Writes what changed.
+    ///
+    /// # Errors
+    /// [`StoreError`]; a unique violation when another copy was first, and the batch is to be run again.
+    pub async fn save(self, transaction: &Transaction<'_>, now: Time) -> Result<(), StoreError> {
+        let (old, new): (Vec<_>, Vec<_>) = self.changed.iter().partition(|key| self.stored.contains(*key));
+        self.write(transaction, INSERT, &new, now).await?;
+        self.write(transaction, UPDATE, &old, now).await
+    }
+
+    async fn write(
+        &self,
+        transaction: &Transaction<'_>,
+        sql: &str,
+        keys: &[&Key],
+        now: Time,
+    ) -> Result<(), StoreError> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let effects: Vec<&Effect> = keys.iter().filter_map(|key| self.known.get(*key)).collect();
+        let sagas: Vec<Uuid> = keys.iter().map(|(saga, _)| *saga).collect();
+        let steps: Vec<&str> = keys.iter().map(|(_, step)| step.as_str()).collect();
+        let epochs: Vec<i32> = effects.iter().map(|e| i32::try_from(e.epoch).unwrap_or(i32::MAX)).collect();
+        let states: Vec<&str> = effects.iter().map(|e| e.state.as_str()).collect();
+        let answers: Vec<Uuid> = effects.iter().map(|e| e.answer.id).collect();
+        let times: Vec<Time> = effects.iter().map(|e| e.answer.time).collect();
+        execute(transaction, sql, &[&sagas, &steps, &epochs, &states, &answers, &times, &now]).await?;
+        Ok(())
+    }
+}
+
+fn read_state(name: &str) -> Result<EffectState, StoreError> {
+    EffectState::from_name(name)
+        .ok_or_else(|| StoreError::Corrupt { what: "effects".to_owned(), why: format!("unknown state {name}") })
+}

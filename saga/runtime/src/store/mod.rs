@@ -1,0 +1,117 @@
+//! PostgreSQL: what a process keeps, and the SQL that keeps it.
+//!
+//! Statements are named constants, prepared once per connection, and take arrays: the cost of a
+//! batch hardly depends on its size.
+
+pub mod admin;
+mod audit;
+mod deferred;
+mod effects;
+mod inbox;
+mod journal;
+mod outbox;
+mod parked;
+mod pool;
+mod schema;
+mod writer;
+
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+
+use crate::error::StoreError;
+
+pub use audit::audit;
+pub(crate) use deferred::{Deferral, put_off, queues_due, take_due, waiting_in_deferred};
+pub use effects::Effects;
+pub(crate) use inbox::{Handled, Receipt, handled, receive};
+pub(crate) use journal::{append, keep};
+pub(crate) use outbox::{Mark, OutboxMarks, load, mark};
+pub(crate) use parked::{Parking, park, waiting_in_parked};
+pub use pool::{Pool, PoolError, connect};
+pub use schema::{SchemaError, migrate, partitions};
+pub use writer::Writer;
+pub(crate) use writer::{Publish, again, enqueue};
+
+/// A transaction on a pooled connection, whose statements are prepared once.
+pub type Transaction<'a> = deadpool_postgres::Transaction<'a>;
+
+/// A parameter of a statement.
+pub type Param<'a> = &'a (dyn ToSql + Sync);
+
+/// Runs a statement that returns rows; prepared once per connection.
+///
+/// # Errors
+/// [`StoreError::Database`].
+pub async fn query(on: &impl Statements, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, StoreError> {
+    let statement = on.prepared(sql).await?;
+    Ok(on.run(&statement, params).await?)
+}
+
+/// Runs a statement that returns at most one row; prepared once per connection.
+///
+/// # Errors
+/// [`StoreError::Database`].
+pub async fn query_opt(on: &impl Statements, sql: &str, params: &[Param<'_>]) -> Result<Option<Row>, StoreError> {
+    Ok(query(on, sql, params).await?.into_iter().next())
+}
+
+/// Runs a statement for its effect and says how many rows it changed; prepared once per connection.
+///
+/// # Errors
+/// [`StoreError::Database`].
+pub async fn execute(on: &impl Statements, sql: &str, params: &[Param<'_>]) -> Result<u64, StoreError> {
+    let statement = on.prepared(sql).await?;
+    Ok(on.effect(&statement, params).await?)
+}
+
+/// What statements can run on: a transaction, or a pooled connection outside of any.
+pub trait Statements: Sync {
+    /// The statement, prepared now or before.
+    fn prepared(
+        &self,
+        sql: &str,
+    ) -> impl Future<Output = Result<tokio_postgres::Statement, tokio_postgres::Error>> + Send;
+
+    /// Its rows.
+    fn run(
+        &self,
+        statement: &tokio_postgres::Statement,
+        params: &[Param<'_>],
+    ) -> impl Future<Output = Result<Vec<Row>, tokio_postgres::Error>> + Send;
+
+    /// The number of rows that it changed.
+    fn effect(
+        &self,
+        statement: &tokio_postgres::Statement,
+        params: &[Param<'_>],
+    ) -> impl Future<Output = Result<u64, tokio_postgres::Error>> + Send;
+}
+
+macro_rules! statements {
+    ($type:ty) => {
+        impl Statements for $type {
+            async fn prepared(&self, sql: &str) -> Result<tokio_postgres::Statement, tokio_postgres::Error> {
+                self.prepare_cached(sql).await
+            }
+
+            async fn run(
+                &self,
+                statement: &tokio_postgres::Statement,
+                params: &[Param<'_>],
+            ) -> Result<Vec<Row>, tokio_postgres::Error> {
+                self.query(statement, params).await
+            }
+
+            async fn effect(
+                &self,
+                statement: &tokio_postgres::Statement,
+                params: &[Param<'_>],
+            ) -> Result<u64, tokio_postgres::Error> {
+                self.execute(statement, params).await
+            }
+        }
+    };
+}
+
+statements!(Transaction<'_>);
+statements!(deadpool_postgres::Object);

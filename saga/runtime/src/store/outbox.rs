@@ -1,0 +1,103 @@
+//! The outbox: a narrow mark for each message that is still to be published.
+
+use futures_util::future::BoxFuture;
+use saga_core::{Message, MessageRef, Route, Topology};
+use time::Date;
+use uuid::Uuid;
+
+use super::{Pool, Statements, Transaction, execute, query};
+use crate::broker::{Marks, Outbound, Properties};
+use crate::error::StoreError;
+
+const MARK: &str = "
+    INSERT INTO outbox (day, message_id, queue)
+    SELECT t.day, t.id, t.queue
+    FROM unnest($1::date[], $2::uuid[], $3::text[]) WITH ORDINALITY AS t(day, id, queue, n)
+    ORDER BY t.n RETURNING id";
+
+const UNMARK: &str = "DELETE FROM outbox WHERE id = ANY($1)";
+
+// A mark that nobody removed for ten seconds has lost its publisher. Whoever claims it has ten more.
+const CLAIM: &str = "
+    UPDATE outbox SET claimed_at = now() WHERE id IN (
+        SELECT id FROM outbox WHERE claimed_at < now() - interval '10 seconds'
+        ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED)
+    RETURNING id";
+
+const LOAD: &str = "
+    SELECT o.id, o.queue, coalesce(j.body, k.body)
+    FROM outbox o
+    LEFT JOIN journal j ON j.day = o.day AND j.id = o.message_id
+    LEFT JOIN kept k ON k.day = o.day AND k.id = o.message_id
+    WHERE o.id = ANY($1) ORDER BY o.id";
+
+/// What is to be marked: a message, and the queue that it goes straight into, if it does.
+#[derive(Debug, Clone)]
+pub(crate) struct Mark {
+    pub(crate) message: MessageRef,
+    pub(crate) queue: Option<String>,
+}
+
+/// Marks messages as still to be published, in order; the marks' ids come in the same order.
+pub(crate) async fn mark(transaction: &Transaction<'_>, marks: &[Mark]) -> Result<Vec<i64>, StoreError> {
+    if marks.is_empty() {
+        return Ok(Vec::new());
+    }
+    let days: Vec<Date> = marks.iter().map(|m| m.message.time.date()).collect();
+    let ids: Vec<Uuid> = marks.iter().map(|m| m.message.id).collect();
+    let queues: Vec<Option<&str>> = marks.iter().map(|m| m.queue.as_deref()).collect();
+    let rows = query(transaction, MARK, &[&days, &ids, &queues]).await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+/// The stored messages behind marks, ready to be published, in the order of the marks.
+pub(crate) async fn load(
+    on: &impl Statements,
+    topology: &Topology,
+    marks: &[i64],
+) -> Result<Vec<Outbound>, StoreError> {
+    let rows = query(on, LOAD, &[&marks]).await?;
+    rows.iter().map(|row| outbound(topology, row.get(0), row.get(1), row.get(2))).collect()
+}
+
+fn outbound(
+    topology: &Topology,
+    mark: i64,
+    queue: Option<String>,
+    body: Option<Vec<u8>>,
+) -> Result<Outbound, StoreError> {
+    let corrupt = |why: &str| StoreError::Corrupt { what: format!("outbox mark {mark}"), why: why.to_owned() };
+    let body = body.ok_or_else(|| corrupt("its message is in neither journal nor kept"))?;
+    let message = Message::parse(&body).map_err(|error| corrupt(&error.to_string()))?;
+    let route = match queue {
+        Some(queue) => Route::to_queue(&queue),
+        None => topology.route(&message.kind).ok_or_else(|| corrupt("its type is not in the topology"))?,
+    };
+    Ok(Outbound { mark, route, properties: Properties::from(&message), body })
+}
+
+/// The outbox of a process, as the relay sees it.
+#[derive(Debug, Clone)]
+pub(crate) struct OutboxMarks {
+    pub(crate) pool: Pool,
+    pub(crate) topology: &'static Topology,
+}
+
+impl Marks for OutboxMarks {
+    fn published<'a>(&'a self, marks: &'a [i64]) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            let client = self.pool.get().await?;
+            execute(&client, UNMARK, &[&marks]).await?;
+            Ok(())
+        })
+    }
+
+    fn leftovers(&self, limit: i64) -> BoxFuture<'_, Result<Vec<Outbound>, StoreError>> {
+        Box::pin(async move {
+            let client = self.pool.get().await?;
+            let rows = query(&client, CLAIM, &[&limit]).await?;
+            let marks: Vec<i64> = rows.iter().map(|row| row.get(0)).collect();
+            if marks.is_empty() { Ok(Vec::new()) } else { load(&client, self.topology, &marks).await }
+        })
+    }
+}

@@ -1,0 +1,49 @@
+//! Connections to the process's own database.
+
+use std::time::Duration;
+
+use deadpool_postgres::{Manager, ManagerConfig, RecyclingMethod, Runtime};
+use tokio_postgres::{Config, NoTls};
+
+use crate::secret::Secret;
+
+/// A pool of connections.
+pub type Pool = deadpool_postgres::Pool;
+
+/// A pool that cannot be made. Whether the server is there shows only when a connection is taken.
+#[derive(Debug, thiserror::Error)]
+pub enum PoolError {
+    /// The URL is none.
+    #[error("{setting} is no PostgreSQL URL (postgres://user:password@host:port/database): {why}")]
+    Url {
+        /// The setting.
+        setting: &'static str,
+        /// What is wrong with it. Never contains the password.
+        why: String,
+    },
+    /// The pool's settings contradict each other.
+    #[error("the connection pool cannot be built: {0}")]
+    Build(#[from] deadpool_postgres::BuildError),
+}
+
+/// No transaction of ours is idle or stuck for long: a stopped process must not hold its locks for ever.
+const SESSION: &str =
+    "-c statement_timeout=30s -c lock_timeout=10s -c idle_in_transaction_session_timeout=30s -c timezone=UTC";
+
+/// Makes a pool for a URL. Connects nothing yet.
+///
+/// # Errors
+/// [`PoolError`].
+pub fn connect(setting: &'static str, url: &Secret, name: &str, connections: usize) -> Result<Pool, PoolError> {
+    let mut config: Config = url.expose().parse().map_err(|error: tokio_postgres::Error| PoolError::Url {
+        setting,
+        why: std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string),
+    })?;
+    config.application_name(name).options(SESSION);
+    config.connect_timeout(Duration::from_secs(5)).keepalives_idle(Duration::from_secs(15));
+    config.tcp_user_timeout(Duration::from_secs(20));
+    let manager = Manager::from_config(config, NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
+    let pool = Pool::builder(manager).max_size(connections.max(2)).runtime(Runtime::Tokio1);
+    let limit = Some(Duration::from_secs(10));
+    Ok(pool.wait_timeout(limit).create_timeout(limit).recycle_timeout(limit).build()?)
+}

@@ -1,0 +1,141 @@
+//! Migrations, grants and partitions: what the owner's role does.
+
+use refinery::{Migration, Runner};
+use time::{Date, Duration};
+use tokio_postgres::Client;
+
+use crate::error::StoreError;
+
+/// The schema cannot be brought up to date.
+#[derive(Debug, thiserror::Error)]
+pub enum SchemaError {
+    /// A migration failed, or the database's history is another one.
+    #[error("migration: {0}")]
+    Migration(#[from] refinery::Error),
+    /// The database did not do what it was asked to.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<tokio_postgres::Error> for SchemaError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Store(StoreError::Database(error))
+    }
+}
+
+mod runtime {
+    refinery::embed_migrations!("src/migrations");
+}
+
+/// One lock for all copies of all versions: copies of a process start at once.
+const LOCK: i64 = 0x5A6A_F0A6;
+const PARTITIONED: [&str; 3] = ["journal", "inbox", "kept"];
+/// Partitions are made this far ahead; a process that runs makes more in time.
+const DAYS_AHEAD: i64 = 7;
+
+/// Brings the schema up to date: the runtime's own tables, the process's, partitions and grants.
+/// Copies that start together take turns.
+///
+/// # Errors
+/// [`SchemaError`].
+pub async fn migrate(
+    client: &mut Client,
+    process: &Runner,
+    application_role: &str,
+    today: Date,
+    retention: Duration,
+) -> Result<(), SchemaError> {
+    client.execute("SELECT pg_advisory_lock($1)", &[&LOCK]).await?;
+    let done = migrate_locked(client, process, application_role, today, retention).await;
+    client.execute("SELECT pg_advisory_unlock($1)", &[&LOCK]).await?;
+    done
+}
+
+async fn migrate_locked(
+    client: &mut Client,
+    process: &Runner,
+    application_role: &str,
+    today: Date,
+    retention: Duration,
+) -> Result<(), SchemaError> {
+    runtime::migrations::runner().set_migration_table_name("runtime_migrations").run_async(client).await?;
+    let mut own = Runner::new(process.get_migrations());
+    own.set_migration_table_name("process_migrations").run_async(client).await?;
+    partitions(client, today, retention).await?;
+    grant(client, application_role).await?;
+    Ok(())
+}
+
+/// Makes the partitions that are needed from now on, and drops those that nothing can ask for any
+/// more. Inbox and kept messages live a day longer than anything that can be replayed.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn partitions(client: &Client, today: Date, retention: Duration) -> Result<(), StoreError> {
+    let oldest = today - retention - Duration::days(2);
+    for table in PARTITIONED {
+        let present = days_of(client, table).await?;
+        if present.is_empty() {
+            // What a client may still send with a time of the past, in one.
+            create(client, table, oldest, today).await?;
+        }
+        let next = present.iter().map(|(_, until)| *until).max().unwrap_or(today);
+        let mut day = next;
+        while day < today + Duration::days(DAYS_AHEAD) {
+            create(client, table, day, day + Duration::days(1)).await?;
+            day += Duration::days(1);
+        }
+        for (name, until) in present.iter().filter(|(_, until)| *until <= oldest) {
+            tracing::info!(partition = name, %until, "dropping a partition that is past retention");
+            client.batch_execute(&format!("DROP TABLE IF EXISTS {name}")).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn create(client: &Client, table: &str, from: Date, until: Date) -> Result<(), StoreError> {
+    let name = format!("{table}_{}", from.to_string().replace('-', ""));
+    let sql =
+        format!("CREATE TABLE IF NOT EXISTS {name} PARTITION OF {table} FOR VALUES FROM ('{from}') TO ('{until}')");
+    Ok(client.batch_execute(&sql).await?)
+}
+
+const PARTITIONS_OF: &str = "
+    SELECT c.relname::text, (regexp_match(pg_get_expr(c.relpartbound, c.oid), 'TO \\(''([0-9-]+)''\\)'))[1]::date
+    FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+    WHERE i.inhparent = $1::text::regclass";
+
+async fn days_of(client: &Client, table: &str) -> Result<Vec<(String, Date)>, StoreError> {
+    let rows = client.query(PARTITIONS_OF, &[&table]).await?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+}
+
+/// The application's role reads and writes everything but the journal and the audit, which it only adds to.
+async fn grant(client: &Client, role: &str) -> Result<(), StoreError> {
+    let role = format!("\"{}\"", role.replace('"', "\"\""));
+    let sql = format!(
+        "GRANT USAGE ON SCHEMA public TO {role};
+         GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role};
+         GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {role};
+         REVOKE UPDATE, DELETE ON journal, audit FROM {role};
+         REVOKE INSERT, UPDATE, DELETE ON runtime_migrations, process_migrations FROM {role};"
+    );
+    client.batch_execute(&sql).await?;
+    revoke_on_partitions(client, &role).await
+}
+
+/// Rights on a partition count for whoever names it; rights on the table count for all others.
+async fn revoke_on_partitions(client: &Client, role: &str) -> Result<(), StoreError> {
+    for table in PARTITIONED {
+        for (partition, _) in days_of(client, table).await? {
+            client.batch_execute(&format!("REVOKE ALL ON {partition} FROM {role}")).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The set of migrations of a process that has none.
+#[must_use]
+pub fn no_migrations() -> Runner {
+    Runner::new(&Vec::<Migration>::new())
+}

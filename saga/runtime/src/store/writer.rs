@@ -1,0 +1,136 @@
+//! What HTTP requests and loops write: a change and its messages in one transaction.
+
+use std::sync::Arc;
+
+use saga_core::{Message, Route, Topology};
+
+use super::{Mark, Pool, Statements, Transaction, append, load, mark};
+use crate::broker::{Outbound, Properties};
+use crate::error::StoreError;
+use crate::handler::{Again, Outgoing, Output};
+
+/// The relay, as the store sees it.
+#[derive(Clone)]
+pub(crate) struct Publish(Arc<dyn Fn(Vec<Outbound>) + Send + Sync>);
+
+/// Writes changes together with the messages that tell of them.
+#[derive(Clone)]
+pub struct Writer {
+    pool: Pool,
+    topology: &'static Topology,
+    publish: Publish,
+}
+
+impl Writer {
+    pub(crate) fn new(pool: Pool, topology: &'static Topology, publish: Publish) -> Self {
+        Self { pool, topology, publish }
+    }
+
+    /// The process's own database, for reading.
+    #[must_use]
+    pub fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    /// Runs `work` in a transaction, journals the messages that it returns and commits; then they
+    /// are published. Either all of it happens or nothing.
+    ///
+    /// # Errors
+    /// What `work` returns, and any failure of the database, both with nothing done. A connection
+    /// that breaks while committing leaves the outcome unknown: that is an error too, and whoever
+    /// repeats the request must find out by its ids.
+    pub async fn write<T, E>(
+        &self,
+        work: impl AsyncFnOnce(&Transaction<'_>) -> Result<(T, Vec<Outgoing>), E>,
+    ) -> Result<T, E>
+    where
+        E: From<StoreError>,
+    {
+        let to_output = |(value, send)| (value, Output { send, ..Output::default() });
+        self.transact(async |transaction| work(transaction).await.map(to_output)).await
+    }
+
+    /// As [`Writer::write`], for work that also sends stored messages again.
+    ///
+    /// # Errors
+    /// As [`Writer::write`].
+    pub async fn transact<T, E>(
+        &self,
+        work: impl AsyncFnOnce(&Transaction<'_>) -> Result<(T, Output), E>,
+    ) -> Result<T, E>
+    where
+        E: From<StoreError>,
+    {
+        let mut client = self.pool.get().await.map_err(StoreError::from)?;
+        let transaction = client.transaction().await.map_err(StoreError::from)?;
+        let (value, output) = work(&transaction).await?;
+        let outbound = enqueue(&transaction, self.topology, output.send).await?;
+        let again = mark(&transaction, &again(&output.resend)).await?;
+        transaction.commit().await.map_err(StoreError::from)?;
+        self.publish.committed(&client, self.topology, outbound, &again).await;
+        Ok(value)
+    }
+}
+
+impl Publish {
+    pub(crate) fn new(relay: impl Fn(Vec<Outbound>) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(relay))
+    }
+
+    /// Publishes what was committed: new messages from memory, stored ones (by their marks) once loaded.
+    pub(crate) async fn committed(
+        &self,
+        client: &impl Statements,
+        topology: &Topology,
+        outbound: Vec<Outbound>,
+        again: &[i64],
+    ) {
+        if !outbound.is_empty() {
+            (self.0)(outbound);
+        }
+        if again.is_empty() {
+            return;
+        }
+        match load(client, topology, again).await {
+            Ok(stored) => (self.0)(stored),
+            // It is committed: the sweep finds the marks.
+            Err(error) => tracing::warn!(%error, "stored messages go out again a little later"),
+        }
+    }
+}
+
+/// The marks of stored messages that go out again.
+pub(crate) fn again(resend: &[Again]) -> Vec<Mark> {
+    resend.iter().map(|a| Mark { message: a.message, queue: a.queue.clone() }).collect()
+}
+
+/// Journals new messages and marks them as to be published, in order. What comes back is to be
+/// handed to the relay once the transaction is committed.
+pub(crate) async fn enqueue(
+    transaction: &Transaction<'_>,
+    topology: &Topology,
+    outgoing: Vec<Outgoing>,
+) -> Result<Vec<Outbound>, StoreError> {
+    let bodies: Vec<Vec<u8>> = outgoing.iter().map(|o| o.message.to_bytes()).collect();
+    let entries: Vec<(&Message, &[u8])> =
+        outgoing.iter().zip(&bodies).map(|(o, body)| (&o.message, body.as_slice())).collect();
+    append(transaction, &entries).await?;
+    let marks: Vec<Mark> =
+        outgoing.iter().map(|o| Mark { message: o.message.reference(), queue: o.queue.clone() }).collect();
+    let ids = mark(transaction, &marks).await?;
+    let outbound = outgoing.into_iter().zip(bodies).zip(ids);
+    outbound.map(|((outgoing, body), mark)| address(topology, outgoing, body, mark)).collect()
+}
+
+fn address(topology: &Topology, outgoing: Outgoing, body: Vec<u8>, mark: i64) -> Result<Outbound, StoreError> {
+    let Outgoing { message, queue } = outgoing;
+    let route = match queue {
+        Some(queue) => Some(Route::to_queue(&queue)),
+        None => topology.route(&message.kind),
+    };
+    let route = route.ok_or_else(|| StoreError::Corrupt {
+        what: format!("message {}", message.id),
+        why: format!("its type {} is not in the topology", message.kind),
+    })?;
+    Ok(Outbound { mark, route, properties: Properties::from(&message), body })
+}
