@@ -170,7 +170,9 @@ fn yaml(value: &Value, depth: usize, out: &mut String) {
             write!(out, "\n{indent}-").unwrap();
             yaml(item, depth + 1, out);
         }),
-        scalar => write!(out, " {scalar}").unwrap(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => {
+            write!(out, " {value}").unwrap()
+        }
     }
 }
 
