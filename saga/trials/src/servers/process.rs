@@ -53,7 +53,8 @@ impl Started {
     pub fn now(pid: u32) -> Option<Self> {
         let (state, ticks) = stat(pid)?;
         let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?.trim().to_owned();
-        (state != 'Z' && state != 'X').then_some(Self { pid, ticks, boot })
+        let ended = matches!(state, 'Z' | 'X') && threads(pid) <= 1;
+        (!ended).then_some(Self { pid, ticks, boot })
     }
 
     /// Whether it still runs: this very process, not a later one of the same number.
@@ -167,6 +168,11 @@ fn stat(pid: u32) -> Option<(char, u64)> {
     let mut fields = rest.split(' ');
     let state = fields.next()?.chars().next()?;
     Some((state, fields.nth(18)?.parse().ok()?))
+}
+
+/// How many threads it has. One whose first thread has ended holds its ports until the last has.
+fn threads(pid: u32) -> usize {
+    fs::read_dir(format!("/proc/{pid}/task")).map(Iterator::count).unwrap_or(0)
 }
 
 #[cfg(test)]
