@@ -4,7 +4,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{Decision, Engine, Note, Refusal, Resend, Send};
-use crate::definition::{DataFn, Facts, Kind, Start, Step, Undo};
+use crate::definition::{DataFn, Facts, FactsError, Kind, Start, Step, Undo};
 use crate::events::{SagaCancelled, SagaCompleted, SagaPrepared, SagaRejected};
 use crate::ids::Direction;
 use crate::instance::{Instance, Outcome, Phase, StepRecord, StepState, Timer, TimerKind};
@@ -163,11 +163,10 @@ impl<'a> Run<'a> {
     }
 
     /// Every compensatable step is done: says so, and waits for the pivot's word.
-    pub(super) fn prepared(&mut self) -> Result<(), Refusal> {
+    pub(super) fn prepared(&mut self, result: Value) -> Result<(), Refusal> {
         self.next.phase = Phase::Prepared;
         let pivot = self.engine.definition.pivot();
         self.next.steps[pivot].ask(StepState::Sent, None, self.now);
-        let result = self.result()?;
         self.event(&SagaPrepared { definition: self.next.definition.clone(), result })?;
         let by_rule = (self.engine.definition.rule)(&self.facts())?;
         if by_rule || self.next.granted { self.pass_pivot() } else { Ok(()) }
@@ -237,8 +236,9 @@ impl<'a> Run<'a> {
         Facts::new(&self.engine.definition, &self.next)
     }
 
-    fn result(&self) -> Result<Value, Refusal> {
-        Ok((self.engine.definition.result)(&self.facts())?)
+    /// What the definition tells of the outcome.
+    pub(super) fn result(&self) -> Result<Value, FactsError> {
+        (self.engine.definition.result)(&self.facts())
     }
 
     /// Moves the alarm only when something is due before it: a write per step would buy nothing.

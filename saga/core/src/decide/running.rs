@@ -68,17 +68,24 @@ fn cancelled(run: Run<'_>, message: &Message) -> Result<Decision, Refusal> {
     compensating::turn_around(run.begin(), Outcome::Cancelled, reason_of(message, "cancelled"))
 }
 
-/// Prepared, as soon as every compensatable step is settled.
+/// Prepared, as soon as every compensatable step is settled. Answers that do not add up (an
+/// overflow, two currencies) are the system's no: before the pivot there is a way back.
 pub(super) fn go_on(mut run: Run<'_>) -> Result<Decision, Refusal> {
     let rows = run.engine.definition.steps.iter().zip(&run.next.steps);
     let mut before_pivot = rows.filter(|(step, _)| step.kind == Kind::Compensatable);
-    if run.next.phase == Phase::Running && before_pivot.all(|(_, record)| record.is_settled()) {
-        run.prepared()?;
+    if run.next.phase != Phase::Running || !before_pivot.all(|(_, record)| record.is_settled()) {
+        return Ok(run.applied());
+    }
+    match run.result() {
+        Ok(result) => run.prepared(result)?,
+        Err(_) => return compensating::turn_around(run, Outcome::Rejected, "result_invalid".to_owned()),
     }
     Ok(run.applied())
 }
 
-/// The reason that an answer gives, a word.
+/// The reason that an answer gives, a word. A foreign participant's may be any text.
 fn reason_of(message: &Message, otherwise: &str) -> String {
-    message.data.get("reason").and_then(|reason| reason.as_str()).unwrap_or(otherwise).to_owned()
+    const LONGEST: usize = 200;
+    let reason = message.data.get("reason").and_then(|reason| reason.as_str()).unwrap_or(otherwise);
+    reason.chars().take(LONGEST).collect()
 }
