@@ -2,8 +2,8 @@
 //! process before it publishes.
 
 use saga_core::{
-    Binding, Exchange, ExchangeType, MessageType, NeedsIntervention, Payload, Queue, QueueType, SagaCancelled,
-    SagaCompleted, SagaPrepared, SagaRejected, Topology,
+    Binding, Exchange, ExchangeType, MessageType, NeedsIntervention, Queue, QueueType, SagaCancelled, SagaCompleted,
+    SagaPrepared, SagaRejected, Topology,
 };
 
 use crate::messages::{
@@ -170,37 +170,37 @@ const SAGA_INBOX_BINDINGS: &[Binding] = &[
 ];
 
 const TYPES: &[MessageType] = &[
-    taken::<ReservePet>(SAGA, x::COMMANDS, "pet"),
-    taken::<ReleasePet>(SAGA, x::COMMANDS, "pet"),
-    taken::<CloseOrder>(SAGA, x::COMMANDS, "order"),
-    taken::<ApproveOrder>(SAGA, x::COMMANDS, "order"),
-    taken::<ReleaseInventory>(SAGA, x::COMMANDS, "inventory"),
-    taken::<PetCreated>(PET_SERVICE, x::PET_EVENTS, "pet.created"),
-    taken::<PetUpdated>(PET_SERVICE, x::PET_EVENTS, "pet.updated"),
-    taken::<PetDeleted>(PET_SERVICE, x::PET_EVENTS, "pet.deleted"),
-    taken::<PetReserved>(PET_SERVICE, x::PET_EVENTS, "pet.reserved"),
-    taken::<PetReservationRefused>(PET_SERVICE, x::PET_EVENTS, "pet.reservation_refused"),
-    taken::<PetReleased>(PET_SERVICE, x::PET_EVENTS, "pet.released"),
-    taken::<PetSold>(PET_SERVICE, x::PET_EVENTS, "pet.sold"),
-    taken::<OrderRequested>(ORDER_SERVICE, x::ORDER_EVENTS, "order.requested"),
-    taken::<OrderCreated>(ORDER_SERVICE, x::ORDER_EVENTS, "order.created"),
-    taken::<OrderRefused>(ORDER_SERVICE, x::ORDER_EVENTS, "order.refused"),
-    taken::<OrderRejected>(ORDER_SERVICE, x::ORDER_EVENTS, "order.rejected"),
-    taken::<OrderCancelled>(ORDER_SERVICE, x::ORDER_EVENTS, "order.cancelled"),
-    taken::<OrderApprovalGranted>(ORDER_SERVICE, x::ORDER_EVENTS, "order.approval_granted"),
-    taken::<OrderCancellationRequested>(ORDER_SERVICE, x::ORDER_EVENTS, "order.cancellation_requested"),
-    taken::<OrderApproved>(ORDER_SERVICE, x::ORDER_EVENTS, "order.approved"),
-    told::<OrderDelivered>(ORDER_SERVICE, x::ORDER_EVENTS, "order.delivered"),
-    taken::<InventoryReserved>(INVENTORY_SERVICE, x::INVENTORY_EVENTS, "inventory.reserved"),
-    taken::<InventoryRefused>(INVENTORY_SERVICE, x::INVENTORY_EVENTS, "inventory.refused"),
-    taken::<InventoryReleased>(INVENTORY_SERVICE, x::INVENTORY_EVENTS, "inventory.released"),
-    taken::<InventoryCommitted>(INVENTORY_SERVICE, x::INVENTORY_EVENTS, "inventory.committed"),
-    told::<StockSet>(INVENTORY_SERVICE, x::INVENTORY_EVENTS, "stock.set"),
-    taken::<SagaPrepared>(SAGA, x::SAGA_EVENTS, "saga.prepared"),
-    told::<SagaCompleted>(SAGA, x::SAGA_EVENTS, "saga.completed"),
-    taken::<SagaRejected>(SAGA, x::SAGA_EVENTS, "saga.rejected"),
-    taken::<SagaCancelled>(SAGA, x::SAGA_EVENTS, "saga.cancelled"),
-    told::<NeedsIntervention>(SAGA, x::SAGA_EVENTS, "saga.needs_intervention"),
+    MessageType::taken::<ReservePet>(SAGA, x::COMMANDS, "pet"),
+    MessageType::taken::<ReleasePet>(SAGA, x::COMMANDS, "pet"),
+    MessageType::taken::<CloseOrder>(SAGA, x::COMMANDS, "order"),
+    MessageType::taken::<ApproveOrder>(SAGA, x::COMMANDS, "order"),
+    MessageType::taken::<ReleaseInventory>(SAGA, x::COMMANDS, "inventory"),
+    MessageType::taken::<PetCreated>(PET_SERVICE, x::PET_EVENTS, "pet.created"),
+    MessageType::taken::<PetUpdated>(PET_SERVICE, x::PET_EVENTS, "pet.updated"),
+    MessageType::taken::<PetDeleted>(PET_SERVICE, x::PET_EVENTS, "pet.deleted"),
+    MessageType::taken::<PetReserved>(PET_SERVICE, x::PET_EVENTS, "pet.reserved"),
+    MessageType::taken::<PetReservationRefused>(PET_SERVICE, x::PET_EVENTS, "pet.reservation_refused"),
+    MessageType::taken::<PetReleased>(PET_SERVICE, x::PET_EVENTS, "pet.released"),
+    MessageType::taken::<PetSold>(PET_SERVICE, x::PET_EVENTS, "pet.sold"),
+    MessageType::taken::<OrderRequested>(ORDER_SERVICE, x::ORDER_EVENTS, "order.requested"),
+    MessageType::taken::<OrderCreated>(ORDER_SERVICE, x::ORDER_EVENTS, "order.created"),
+    MessageType::taken::<OrderRefused>(ORDER_SERVICE, x::ORDER_EVENTS, "order.refused"),
+    MessageType::taken::<OrderRejected>(ORDER_SERVICE, x::ORDER_EVENTS, "order.rejected"),
+    MessageType::taken::<OrderCancelled>(ORDER_SERVICE, x::ORDER_EVENTS, "order.cancelled"),
+    MessageType::taken::<OrderApprovalGranted>(ORDER_SERVICE, x::ORDER_EVENTS, "order.approval_granted"),
+    MessageType::taken::<OrderCancellationRequested>(ORDER_SERVICE, x::ORDER_EVENTS, "order.cancellation_requested"),
+    MessageType::taken::<OrderApproved>(ORDER_SERVICE, x::ORDER_EVENTS, "order.approved"),
+    MessageType::told::<OrderDelivered>(ORDER_SERVICE, x::ORDER_EVENTS, "order.delivered"),
+    MessageType::taken::<InventoryReserved>(INVENTORY_SERVICE, x::INVENTORY_EVENTS, "inventory.reserved"),
+    MessageType::taken::<InventoryRefused>(INVENTORY_SERVICE, x::INVENTORY_EVENTS, "inventory.refused"),
+    MessageType::taken::<InventoryReleased>(INVENTORY_SERVICE, x::INVENTORY_EVENTS, "inventory.released"),
+    MessageType::taken::<InventoryCommitted>(INVENTORY_SERVICE, x::INVENTORY_EVENTS, "inventory.committed"),
+    MessageType::told::<StockSet>(INVENTORY_SERVICE, x::INVENTORY_EVENTS, "stock.set"),
+    MessageType::taken::<SagaPrepared>(SAGA, x::SAGA_EVENTS, "saga.prepared"),
+    MessageType::told::<SagaCompleted>(SAGA, x::SAGA_EVENTS, "saga.completed"),
+    MessageType::taken::<SagaRejected>(SAGA, x::SAGA_EVENTS, "saga.rejected"),
+    MessageType::taken::<SagaCancelled>(SAGA, x::SAGA_EVENTS, "saga.cancelled"),
+    MessageType::told::<NeedsIntervention>(SAGA, x::SAGA_EVENTS, "saga.needs_intervention"),
 ];
 
 const fn bind(exchange: &'static str, key: &'static str) -> Binding {
@@ -209,14 +209,4 @@ const fn bind(exchange: &'static str, key: &'static str) -> Binding {
 
 const fn quorum(name: &'static str, consumer: &'static str, bindings: &'static [Binding]) -> Queue {
     Queue { name, kind: QueueType::Quorum, consumer, bindings }
-}
-
-/// A type that somebody waits for: it is published only once a queue took it.
-const fn taken<P: Payload>(source: &'static str, exchange: &'static str, key: &'static str) -> MessageType {
-    MessageType { name: P::TYPE, version: P::VERSION, source, exchange, key, must_be_taken: true }
-}
-
-/// A type that is told to whoever listens.
-const fn told<P: Payload>(source: &'static str, exchange: &'static str, key: &'static str) -> MessageType {
-    MessageType { name: P::TYPE, version: P::VERSION, source, exchange, key, must_be_taken: false }
 }

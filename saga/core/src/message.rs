@@ -157,7 +157,7 @@ impl Message {
             source: source.to_owned(),
             kind: body.kind.to_owned(),
             subject: subject.into(),
-            time: to_micros(time),
+            time: storable(time).unwrap_or(time),
             datacontenttype: ContentType,
             schema_version: body.version,
             step: None,
@@ -212,7 +212,8 @@ impl Message {
         if contains_nul(&message) {
             return Err(EnvelopeError::NotStorable("it contains the character U+0000"));
         }
-        message.time = to_micros(message.time);
+        message.time =
+            storable(message.time).ok_or(EnvelopeError::NotStorable("its time is outside the years 1 to 9999"))?;
         if message.correlation_id.is_nil() {
             message.correlation_id = message.id;
         }
@@ -305,9 +306,11 @@ fn contains_nul(message: &Message) -> bool {
         || in_value(&message.data)
 }
 
-fn to_micros(time: Time) -> Time {
-    let utc = time.to_offset(time::UtcOffset::UTC);
-    utc.replace_microsecond(utc.microsecond()).unwrap_or(utc)
+/// A time in UTC, to the microsecond, that RFC 3339 and PostgreSQL can both hold.
+fn storable(time: Time) -> Option<Time> {
+    let utc = time.checked_to_offset(time::UtcOffset::UTC)?;
+    let in_range = (1..=9999).contains(&utc.year());
+    utc.replace_microsecond(utc.microsecond()).ok().filter(|_| in_range)
 }
 
 fn first_version() -> u16 {

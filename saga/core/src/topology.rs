@@ -1,5 +1,7 @@
 //! Where messages go: one table that every process declares before it publishes.
 
+use crate::message::{Message, Payload, PayloadError};
+
 /// Everything that the broker must hold. Built once, as a constant.
 #[derive(Debug, Clone, Copy)]
 pub struct Topology {
@@ -78,6 +80,9 @@ pub struct MessageType {
     /// Whether a queue must take it: then it is published `mandatory`. The rest counts as
     /// published on the broker's confirm alone.
     pub must_be_taken: bool,
+    /// Whether the data of a message fits the type's schema: what does not is parked at the door,
+    /// before it can do half of something.
+    pub check: fn(&Message) -> Result<(), PayloadError>,
 }
 
 /// Where one message goes.
@@ -108,6 +113,21 @@ pub enum TopologyError {
     /// A type that must be taken and that no queue would take.
     #[error("{0} must be taken by a queue and no binding takes it")]
     NobodyTakes(&'static str),
+}
+
+impl MessageType {
+    /// A type that somebody waits for: it is published only once a queue took it.
+    #[must_use]
+    pub const fn taken<P: Payload>(source: &'static str, exchange: &'static str, key: &'static str) -> Self {
+        let check = |message: &Message| message.payload::<P>().map(|_| ());
+        Self { name: P::TYPE, version: P::VERSION, source, exchange, key, must_be_taken: true, check }
+    }
+
+    /// A type that is told to whoever listens.
+    #[must_use]
+    pub const fn told<P: Payload>(source: &'static str, exchange: &'static str, key: &'static str) -> Self {
+        Self { must_be_taken: false, ..Self::taken::<P>(source, exchange, key) }
+    }
 }
 
 impl Route {

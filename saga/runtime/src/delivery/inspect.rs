@@ -86,6 +86,9 @@ fn fault(
         let detail = format!("{} has schema version {found}, this program knows up to {newest}", message.kind);
         return Some(("newer_version", detail));
     }
+    if let Err(error) = (known.check)(message) {
+        return Some(("malformed_data", error.to_string()));
+    }
     if incoming.delivery_count >= CRASH_LOOP {
         let detail = format!("it was delivered {} times and never settled", incoming.delivery_count);
         return Some(("crash_loop", detail));
