@@ -21,7 +21,6 @@ pub const SALT: &str = "a-salt-for-tests-alone-0123456789abcdef";
 #[derive(Debug)]
 pub struct Servers {
     environment: Environment,
-    management: Management,
     claim: Claim,
     amqp_url: String,
     token: String,
@@ -43,10 +42,10 @@ impl Servers {
         let claim = Claim::of(&environment.vhosts, &environment.locks).await?;
         let password = password();
         let amqp_url = as_user(&environment.amqp, &claim.vhost, &password, &claim.vhost)?;
-        let servers = Self { environment, management, claim, amqp_url, token: super::password() };
+        let servers = Self { environment, claim, amqp_url, token: super::password() };
         // What a killed test left behind.
-        servers.clear().await?;
-        servers.management.make_user(&servers.claim.vhost, &password).await?;
+        servers.clear(&management).await?;
+        management.make_user(&servers.claim.vhost, &password).await?;
         fs::write(servers.tokens_file(), format!("tester:{}\n", servers.token))?;
         Ok(servers)
     }
@@ -99,20 +98,27 @@ impl Servers {
     }
 
     /// Removes all that belongs to the claim. Everybody who is still connected is cut off first.
-    async fn clear(&self) -> Result<(), Trouble> {
+    async fn clear(&self, management: &Management) -> Result<(), Trouble> {
         let prefix = self.prefix();
         let broker = async {
-            self.management.remove_user(&self.claim.vhost).await?;
-            self.management.empty(&self.claim.vhost).await
+            management.remove_user(&self.claim.vhost).await?;
+            management.empty(&self.claim.vhost).await
         };
         tokio::try_join!(broker, database::drop_all(&self.environment.postgres, &prefix))?;
         Ok(())
     }
 
-    /// Gives everything back, on a thread of its own: a destructor cannot await.
+    /// Gives everything back.
+    ///
+    /// On a thread with a runtime and connections of its own: a destructor cannot await, and the
+    /// test's runtime does not run while it waits here.
     fn release(&self) -> Result<(), Trouble> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let cleared = std::thread::scope(|scope| scope.spawn(|| runtime.block_on(self.clear())).join());
+        let work = || -> Result<(), Trouble> {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            let management = Management::at(self.environment.management.clone())?;
+            runtime.block_on(self.clear(&management))
+        };
+        let cleared = std::thread::scope(|scope| scope.spawn(work).join());
         cleared.unwrap_or_else(|_| Err("the thread that clears up panicked".into()))?;
         fs::remove_file(self.tokens_file())?;
         Ok(())
