@@ -3,11 +3,29 @@
 //! The rest of the runtime sees three things: an [`Incoming`] message and who takes it
 //! ([`Deliver`]), an [`Outbound`] one and who keeps its mark ([`Marks`]), and the [`Relay`].
 
+mod amqp;
+mod connection;
+pub mod consumer;
+mod counters;
+mod error;
+mod held;
+mod publisher;
+pub mod relay;
+pub mod topology;
+mod window;
+
 use futures_util::future::BoxFuture;
 use saga_core::{Message, Route};
 use serde_json::Value;
 
 use crate::error::StoreError;
+
+pub use amqp::{CONTENT_TYPE, Unwritable};
+pub use connection::{Broker, Link, Links};
+pub use counters::Counters;
+pub use error::{BrokerError, PublishError};
+pub use relay::{Parcel, Publisher, Relay};
+pub use window::{ConfirmChannel, WINDOW};
 
 /// A message as the broker delivered it.
 #[derive(Debug, Clone, PartialEq)]

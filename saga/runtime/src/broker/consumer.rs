@@ -1,0 +1,213 @@
+//! Consuming queues: take what is there, have it handled, acknowledge it, in this order.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{FutureExt, StreamExt};
+use lapin::message::Delivery;
+use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicQosOptions};
+use lapin::types::{FieldTable, ShortString};
+use lapin::{Channel, Connection, Consumer};
+use tokio::task::{JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use super::connection::{ANSWER, Broker, Pause, Purpose, Session, open_channel};
+use super::counters::Counters;
+use super::error::{BrokerError, within};
+use super::{Deliver, Incoming};
+
+/// How many messages the broker hands out before it waits for acknowledgements.
+pub const PREFETCH: u16 = 256;
+/// How many messages are handled together at most.
+pub const BATCH: usize = 128;
+/// A message that was delivered this often before is handled alone: it may be what crashed us.
+const ALONE: u32 = 2;
+/// How long a batch may go on when its connection has ended, or the process is stopping.
+const FINISH: Duration = Duration::from_secs(4);
+
+/// A queue, and who takes its messages.
+#[derive(Clone)]
+pub struct Subscription {
+    /// The queue.
+    pub queue: &'static str,
+    /// Who takes its messages.
+    pub deliver: Arc<dyn Deliver>,
+}
+
+/// Consumes all these queues until stopped, over as many connections as it takes; each queue has a
+/// channel and a task of its own. When stopped, no more messages are taken, the batch in hand is
+/// finished and acknowledged (for at most 4 s), and the rest goes back to the broker.
+pub async fn run(broker: Broker, subscriptions: Vec<Subscription>, stop: CancellationToken) {
+    let mut pause = Pause::new();
+    loop {
+        match session(&broker, &subscriptions, &stop).await {
+            Ok(()) => break broker.left(Purpose::Consuming),
+            Err(error) => broker.ended(Purpose::Consuming, &error),
+        }
+        if pause.wait(&stop).await.is_break() {
+            break;
+        }
+    }
+}
+
+async fn session(broker: &Broker, subscriptions: &[Subscription], stop: &CancellationToken) -> Result<(), BrokerError> {
+    let session = tokio::select! {
+        session = broker.session(Purpose::Consuming) => session?,
+        () = stop.cancelled() => return Ok(()),
+    };
+    let Session { connection, mut faults } = session;
+    let over = stop.child_token();
+    let mut tasks = JoinSet::new();
+    for subscription in subscriptions {
+        let taker = Taker::open(&connection, subscription.clone(), broker.counters(), over.clone()).await?;
+        tasks.spawn(taker.run());
+    }
+    let ended = tokio::select! {
+        fault = faults.next() => Err(fault),
+        Some(ended) = tasks.join_next() => outcome(ended),
+        () = stop.cancelled() => Ok(()),
+    };
+    over.cancel();
+    let finished = tokio::time::timeout(FINISH, tasks.join_all()).await;
+    if finished.is_err() {
+        tracing::warn!("a batch took too long to finish; RabbitMQ delivers it again");
+    }
+    ended?;
+    Session { connection, faults }.leave().await;
+    Ok(())
+}
+
+fn outcome(ended: Result<Result<(), BrokerError>, JoinError>) -> Result<(), BrokerError> {
+    ended.unwrap_or_else(|error| Err(BrokerError::Panicked(error.to_string())))
+}
+
+/// Takes the messages of one queue.
+struct Taker {
+    subscription: Subscription,
+    channel: Channel,
+    consumer: Consumer,
+    tag: ShortString,
+    counters: Counters,
+    over: CancellationToken,
+    cancelled: bool,
+}
+
+/// Messages that are handled together, and the number that acknowledges them.
+struct Batch {
+    messages: Vec<Incoming>,
+    last: u64,
+}
+
+impl Taker {
+    async fn open(
+        connection: &Connection,
+        subscription: Subscription,
+        counters: &Counters,
+        over: CancellationToken,
+    ) -> Result<Self, BrokerError> {
+        let channel = open_channel(connection).await?;
+        // Without a prefetch, memory is the limit.
+        let prefetch = channel.basic_qos(PREFETCH, BasicQosOptions::default());
+        within(ANSWER, "setting the prefetch", prefetch).await?;
+        let (options, arguments) = (BasicConsumeOptions::default(), FieldTable::default());
+        let consume = channel.basic_consume(subscription.queue.into(), "".into(), options, arguments);
+        let consumer = within(ANSWER, format!("consuming {}", subscription.queue), consume).await?;
+        let tag = consumer.tag();
+        Ok(Self { subscription, channel, consumer, tag, counters: counters.clone(), over, cancelled: false })
+    }
+
+    async fn run(mut self) -> Result<(), BrokerError> {
+        while let Some(deliveries) = self.take().await? {
+            for batch in batches(deliveries) {
+                if self.over.is_cancelled() || !self.handle(batch).await? {
+                    return self.leave().await;
+                }
+            }
+        }
+        self.leave().await
+    }
+
+    /// Waits for a message and takes those that came with it. `None` when it is over.
+    async fn take(&mut self) -> Result<Option<Vec<Delivery>>, BrokerError> {
+        let first = tokio::select! {
+            biased;
+            () = self.over.cancelled() => return Ok(None),
+            first = self.consumer.next() => first,
+        };
+        let mut deliveries = vec![self.delivery(first)?];
+        while deliveries.len() < BATCH
+            && let Some(next) = self.consumer.next().now_or_never()
+        {
+            deliveries.push(self.delivery(next)?);
+        }
+        Ok(Some(deliveries))
+    }
+
+    fn delivery(&self, next: Option<lapin::Result<Delivery>>) -> Result<Delivery, BrokerError> {
+        let queue = self.subscription.queue;
+        let delivery = next.ok_or(BrokerError::Unsubscribed(queue))?;
+        let delivery = delivery.map_err(|error| BrokerError::Lost { doing: format!("consuming {queue}"), error })?;
+        self.counters.delivered.inc();
+        self.counters.redelivered.inc_by(u64::from(delivery.redelivered));
+        Ok(delivery)
+    }
+
+    /// Has a batch handled and acknowledges it. False when it was given up, as it may be when this
+    /// is over.
+    async fn handle(&mut self, batch: Batch) -> Result<bool, BrokerError> {
+        let (queue, deliver) = (self.subscription.queue, Arc::clone(&self.subscription.deliver));
+        let mut work = deliver.deliver(queue, batch.messages);
+        let done = tokio::select! {
+            done = &mut work => done,
+            () = self.over.cancelled() => {
+                // Others may have the next messages while we finish these.
+                self.cancel().await;
+                work.await
+            }
+        };
+        if done.is_err() {
+            return if self.over.is_cancelled() { Ok(false) } else { Err(BrokerError::GivenUp(queue)) };
+        }
+        // Batches are handled one after the other, so everything before the last one is settled.
+        let acknowledged = self.channel.basic_ack(batch.last, BasicAckOptions { multiple: true });
+        within(ANSWER, format!("acknowledging messages of {queue}"), acknowledged).await?;
+        self.counters.batches.inc();
+        Ok(true)
+    }
+
+    async fn cancel(&mut self) {
+        self.cancelled = true;
+        let cancelling = self.channel.basic_cancel(self.tag.clone(), BasicCancelOptions::default());
+        if let Err(error) = within(ANSWER, "ending a subscription", cancelling).await {
+            tracing::debug!(queue = self.subscription.queue, %error, "the subscription had ended already");
+        }
+    }
+
+    /// Gives back what was handed out and is not handled.
+    async fn leave(mut self) -> Result<(), BrokerError> {
+        if !self.cancelled {
+            self.cancel().await;
+        }
+        within(ANSWER, "closing a channel", self.channel.close(200, "OK".into())).await
+    }
+}
+
+/// Deliveries in their order, in runs that may be handled together.
+fn batches(deliveries: Vec<Delivery>) -> Vec<Batch> {
+    let mut batches: Vec<Batch> = Vec::new();
+    let mut joinable = false;
+    for delivery in deliveries {
+        let last = delivery.delivery_tag;
+        let message = Incoming::from(delivery);
+        let alone = message.delivery_count >= ALONE;
+        match batches.last_mut() {
+            Some(batch) if joinable && !alone => {
+                batch.messages.push(message);
+                batch.last = last;
+            }
+            _ => batches.push(Batch { messages: vec![message], last }),
+        }
+        joinable = !alone;
+    }
+    batches
+}

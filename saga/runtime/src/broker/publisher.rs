@@ -1,0 +1,237 @@
+//! The relay's side of a connection: one task that publishes, and what it does about each fate.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use lapin::Connection;
+use tokio::sync::mpsc::{Sender, UnboundedReceiver};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::BrokerError;
+use super::connection::{Broker, Pause, Purpose, Session};
+use super::error::PublishError;
+use super::held::Place;
+use super::relay::{Job, Owner, Receipt};
+use super::topology::knows_exchange;
+use super::window::{ConfirmChannel, Content, Fate, Sent, WINDOW, Window};
+
+/// After so many connections that ended with it on its way, a message is left to the sweep: it may
+/// be the reason.
+const MOST_FAILURES: u8 = 3;
+/// How often the topology is declared again because messages found no queue.
+const DECLARE_EVERY: Duration = Duration::from_secs(5);
+
+/// Publishes all jobs, over one connection after another, until stopped; then what is left, as long
+/// as the connection lasts.
+pub(crate) async fn publish_all(
+    broker: &Broker,
+    jobs: UnboundedReceiver<Job>,
+    removals: Sender<Vec<Place>>,
+    stop: &CancellationToken,
+) {
+    let mut pause = Pause::new();
+    let mut desk = Desk { broker, jobs, backlog: VecDeque::new(), careful: 0, removals, declared: Instant::now() };
+    loop {
+        match desk.session(stop).await {
+            Ok(()) => break broker.left(Purpose::Publishing),
+            Err(error) => broker.ended(Purpose::Publishing, &error),
+        }
+        if pause.wait(stop).await.is_break() {
+            break;
+        }
+    }
+}
+
+/// What the publishing task has before it.
+struct Desk<'a> {
+    broker: &'a Broker,
+    jobs: UnboundedReceiver<Job>,
+    /// Taken from the jobs and not sent, or sent over a connection that ended; in their order.
+    backlog: VecDeque<Job>,
+    /// How many jobs at the front of the backlog (the one on its way counted) were on their way when
+    /// a connection ended. Each goes alone, so that one that makes the broker hang up takes no
+    /// others with it again.
+    careful: usize,
+    removals: Sender<Vec<Place>>,
+    declared: Instant,
+}
+
+impl Desk<'_> {
+    /// One connection. `Ok` when stopped and, if the connection was there, everything is published.
+    async fn session(&mut self, stop: &CancellationToken) -> Result<(), BrokerError> {
+        let session = tokio::select! {
+            session = self.broker.session(Purpose::Publishing) => session?,
+            () = stop.cancelled() => return Ok(()),
+        };
+        self.declared = Instant::now();
+        let Session { connection, mut faults } = session;
+        let channel = ConfirmChannel::open(&connection).await?;
+        let mut window = Window::new(&channel);
+        let ended = tokio::select! {
+            ended = self.publish(&connection, &mut window, stop) => ended,
+            fault = faults.next() => Err(fault),
+        };
+        self.recover(window);
+        ended?;
+        Session { connection, faults }.leave().await;
+        Ok(())
+    }
+
+    async fn publish(
+        &mut self,
+        connection: &Connection,
+        window: &mut Window<'_, Owner>,
+        stop: &CancellationToken,
+    ) -> Result<(), BrokerError> {
+        let (mut fresh, mut more, mut stopping) = (Vec::with_capacity(WINDOW), true, false);
+        loop {
+            self.send_backlog(window);
+            if window.is_empty() && !more {
+                return Ok(());
+            }
+            let room = if self.backlog.is_empty() && self.careful == 0 { window.room() } else { 0 };
+            tokio::select! {
+                biased;
+                settled = window.settle(), if !window.is_empty() => self.settled(settled?, connection).await?,
+                count = self.jobs.recv_many(&mut fresh, room), if more && room > 0 => {
+                    more = count > 0;
+                    self.backlog.extend(fresh.drain(..));
+                }
+                () = stop.cancelled(), if !stopping => {
+                    stopping = true;
+                    self.jobs.close();
+                }
+            }
+        }
+    }
+
+    /// Sends as much of the backlog as there is room for: all of it, or something is on its way.
+    fn send_backlog(&mut self, window: &mut Window<'_, Owner>) {
+        while window.room() > 0 && (self.careful == 0 || window.is_empty()) {
+            let Some(Job { content, owner }) = self.backlog.pop_front() else { break };
+            if knows_exchange(self.broker.topology(), content.exchange()) {
+                window.send(content, owner);
+            } else {
+                self.careful = self.careful.saturating_sub(1);
+                self.refused(owner, &content, Fate::Unroutable);
+                report(&content, Fate::Unroutable, 1);
+            }
+        }
+        if window.is_empty() {
+            self.careful = 0;
+        }
+    }
+
+    async fn settled(&mut self, settled: Vec<(Sent<Owner>, Fate)>, connection: &Connection) -> Result<(), BrokerError> {
+        self.careful = self.careful.saturating_sub(settled.len());
+        let mut places = Vec::with_capacity(settled.len());
+        let mut refused: Vec<(Arc<Content>, Fate)> = Vec::new();
+        for (Sent { content, owner }, fate) in settled {
+            if fate == Fate::Published {
+                places.extend(self.published(owner));
+            } else {
+                self.refused(owner, &content, fate);
+                refused.push((content, fate));
+            }
+        }
+        if !places.is_empty() {
+            // A full queue of removals holds publishing back: then the database is the slower one.
+            // There is no queue any more when the process is leaving; the marks stay.
+            let _ = self.removals.send(places).await;
+        }
+        report_all(&refused);
+        if refused.iter().any(|(_, fate)| *fate == Fate::Unroutable) {
+            self.declare_again(connection).await?;
+        }
+        Ok(())
+    }
+
+    fn published(&self, owner: Owner) -> Option<Place> {
+        let counters = self.broker.counters();
+        counters.published.inc();
+        counters.publish_duration.observe(owner.since.elapsed().as_secs_f64());
+        match owner.receipt {
+            Receipt::Mark(place) => Some(place),
+            Receipt::Caller(caller) => {
+                answer(caller, Ok(()));
+                None
+            }
+        }
+    }
+
+    /// The mark of a message that was refused stays; the sweep tries again, later.
+    fn refused(&self, owner: Owner, content: &Content, fate: Fate) {
+        let counters = self.broker.counters();
+        let error = if fate == Fate::Unroutable {
+            counters.returned.inc();
+            let (exchange, key) = (content.exchange().to_owned(), content.key().to_owned());
+            PublishError::Unroutable { exchange, key }
+        } else {
+            counters.nacked.inc();
+            PublishError::Nacked
+        };
+        if let Receipt::Caller(caller) = owner.receipt {
+            answer(caller, Err(error));
+        }
+    }
+
+    /// A queue or binding is missing: somebody deleted it, or the broker is a new one.
+    async fn declare_again(&mut self, connection: &Connection) -> Result<(), BrokerError> {
+        if self.declared.elapsed() < DECLARE_EVERY {
+            return Ok(());
+        }
+        self.declared = Instant::now();
+        self.broker.declare_on(connection).await
+    }
+
+    /// Takes back what was on its way. A caller is told that nobody knows; what has a mark goes out
+    /// again first thing, and in order.
+    fn recover(&mut self, window: Window<'_, Owner>) {
+        let (mut again, mut total) = (VecDeque::new(), 0);
+        for Sent { content, mut owner } in window.unsettled() {
+            total += 1;
+            owner.failures += 1;
+            match owner.receipt {
+                Receipt::Caller(caller) => answer(caller, Err(PublishError::Timeout)),
+                Receipt::Mark(_) if owner.failures < MOST_FAILURES => again.push_back(Job { content, owner }),
+                Receipt::Mark(_) => tracing::error!(
+                    kind = content.kind(),
+                    exchange = content.exchange(),
+                    key = content.key(),
+                    "connections keep ending with this message on its way; it stays marked"
+                ),
+            }
+        }
+        self.careful = self.careful.saturating_sub(total) + again.len();
+        again.append(&mut self.backlog);
+        self.backlog = again;
+    }
+}
+
+fn answer(caller: oneshot::Sender<Result<(), PublishError>>, answer: Result<(), PublishError>) {
+    if caller.send(answer).is_err() {
+        tracing::debug!("nobody waits for the answer to a published message any more");
+    }
+}
+
+/// One line for each kind of message and route, however many there are.
+fn report_all(refused: &[(Arc<Content>, Fate)]) {
+    let mut counts: BTreeMap<_, (&Content, Fate, usize)> = BTreeMap::new();
+    for (content, fate) in refused {
+        let of = (content.kind(), content.exchange(), content.key(), *fate == Fate::Unroutable);
+        counts.entry(of).or_insert((content, *fate, 0)).2 += 1;
+    }
+    counts.into_values().for_each(|(content, fate, messages)| report(content, fate, messages));
+}
+
+fn report(content: &Content, fate: Fate, messages: usize) {
+    let (kind, exchange, key) = (content.kind(), content.exchange(), content.key());
+    if fate == Fate::Unroutable {
+        tracing::error!(kind, exchange, key, messages, "no queue takes these messages; they stay marked");
+    } else {
+        tracing::warn!(kind, exchange, key, messages, "RabbitMQ refused these messages; they stay marked");
+    }
+}

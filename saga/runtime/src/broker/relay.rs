@@ -1,0 +1,278 @@
+//! The one way to publish: what was just committed goes out from memory, pipelined and in the order
+//! handed over; what a crash, a refusal or a full memory left behind is swept up by its mark.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::amqp::{self, Unwritable};
+use super::connection::{Broker, Link};
+use super::error::PublishError;
+use super::held::{Held, NoPlace, Place};
+use super::publisher;
+use super::window::{ConfirmChannel, Content, Fate, Window};
+use super::{BrokerError, Marks, Outbound};
+use crate::error::StoreError;
+
+/// How many leftovers one sweep takes.
+const SWEEP: i64 = 1_000;
+/// How often leftovers are looked for.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
+/// How soon again while there are many.
+const SWEEP_AGAIN: Duration = Duration::from_millis(20);
+/// How long somebody waits for a message of theirs to be published.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long the relay goes on when the process is stopping.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// A message that somebody publishes and waits for; it has no mark.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Parcel {
+    /// Where it goes.
+    pub route: saga_core::Route,
+    /// Its AMQP properties and headers, in the form of [`super::Incoming::properties`]. What the
+    /// broker added to them is left out.
+    pub properties: Value,
+    /// Its bytes.
+    pub body: Vec<u8>,
+}
+
+/// Hands messages to the relay. Cheap to clone.
+#[derive(Clone)]
+pub struct Relay {
+    jobs: UnboundedSender<Job>,
+    held: Held,
+    broker: Broker,
+}
+
+/// The relay itself: see [`Publisher::run`].
+pub struct Publisher {
+    pub(crate) broker: Broker,
+    pub(crate) jobs: UnboundedReceiver<Job>,
+    pub(crate) held: Held,
+    relay: Relay,
+    marks: Arc<dyn Marks>,
+}
+
+/// A message on its way through the relay.
+#[derive(Debug)]
+pub(crate) struct Job {
+    pub(crate) content: Arc<Content>,
+    pub(crate) owner: Owner,
+}
+
+/// Who is told what became of a message.
+#[derive(Debug)]
+pub(crate) struct Owner {
+    pub(crate) receipt: Receipt,
+    pub(crate) since: Instant,
+    /// How many connections ended with it on its way.
+    pub(crate) failures: u8,
+}
+
+#[derive(Debug)]
+pub(crate) enum Receipt {
+    /// Its mark is removed.
+    Mark(Place),
+    /// Somebody waits.
+    Caller(oneshot::Sender<Result<(), PublishError>>),
+}
+
+/// The relay for this broker, and what runs it.
+#[must_use]
+pub fn new(broker: &Broker, marks: Arc<dyn Marks>) -> (Relay, Publisher) {
+    let (sender, jobs) = mpsc::unbounded_channel();
+    let held = Held::default();
+    let relay = Relay { jobs: sender, held: held.clone(), broker: broker.clone() };
+    let publisher = Publisher { broker: broker.clone(), jobs, held, relay: relay.clone(), marks };
+    (relay, publisher)
+}
+
+impl Relay {
+    /// Takes over messages that are stored and marked. Never waits: what does not fit into memory
+    /// stays marked, and the sweep comes for it. The order is kept.
+    pub fn publish(&self, messages: Vec<Outbound>) {
+        let counters = self.broker.counters();
+        let total = messages.len();
+        for (done, message) in messages.into_iter().enumerate() {
+            let place = match self.held.place(message.mark, message.body.len()) {
+                Ok(place) => place,
+                Err(NoPlace::Twice) => continue,
+                Err(NoPlace::Full) => {
+                    counters.overflowed.inc_by((total - done) as u64);
+                    return;
+                }
+            };
+            let kind = message.properties.kind.clone();
+            match content(message) {
+                Ok(content) => self.hand_over(content, Receipt::Mark(place)),
+                Err(error) => {
+                    counters.malformed.inc();
+                    tracing::error!(kind, %error, "a stored message cannot be written as AMQP; it stays marked");
+                }
+            }
+        }
+    }
+
+    /// Publishes a message and waits until the broker has it: for operators. It shares the channel
+    /// with all others, so it does not overtake what was handed over before.
+    ///
+    /// # Errors
+    /// [`PublishError`]. After [`PublishError::Timeout`] it may have been published all the same.
+    pub async fn publish_confirmed(&self, parcel: Parcel) -> Result<(), PublishError> {
+        let malformed = |error: Unwritable| PublishError::Malformed(error.to_string());
+        let properties = amqp::from_json(&parcel.properties).map_err(malformed)?;
+        let content = Content::new(&parcel.route, properties, parcel.body).map_err(malformed)?;
+        if matches!(self.broker.links().publishing, Link::Down { .. }) {
+            return Err(PublishError::NotConnected);
+        }
+        let (caller, answer) = oneshot::channel();
+        self.hand_over(content, Receipt::Caller(caller));
+        match tokio::time::timeout(PATIENCE, answer).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) | Err(_) => Err(PublishError::Timeout),
+        }
+    }
+
+    /// How many messages are in memory and not yet published.
+    #[must_use]
+    pub fn pending(&self) -> usize {
+        self.held.len()
+    }
+
+    // A relay that has stopped drops what it is given: the marks stay, and callers are told.
+    fn hand_over(&self, content: Content, receipt: Receipt) {
+        let owner = Owner { receipt, since: Instant::now(), failures: 0 };
+        if self.jobs.send(Job { content: Arc::new(content), owner }).is_err() {
+            tracing::debug!("the relay has stopped; what is not published stays marked");
+        }
+    }
+}
+
+fn content(message: Outbound) -> Result<Content, Unwritable> {
+    Content::new(&message.route, message.properties.to_amqp()?, message.body)
+}
+
+impl Publisher {
+    /// Publishes until it is stopped and has published what it holds, for at most 5 s more. Goes
+    /// through as many connections as it takes. Stop it after those who hand over messages.
+    pub async fn run(self, stop: CancellationToken) {
+        let Self { broker, jobs, held, relay, marks } = self;
+        let (published, removals) = mpsc::channel(64);
+        let work = async {
+            tokio::join!(
+                publisher::publish_all(&broker, jobs, published, &stop),
+                remove_marks(&*marks, removals),
+                sweep(&*marks, &relay, &stop),
+            )
+        };
+        let late = async {
+            stop.cancelled().await;
+            tokio::time::sleep(DRAIN).await;
+        };
+        tokio::select! {
+            _ = work => {}
+            () = late => tracing::warn!(messages = held.len(), "stopped before everything was published; the marks stay"),
+        }
+    }
+}
+
+/// Removes marks, all that are there at a time, while the next messages are on their way.
+async fn remove_marks(marks: &dyn Marks, mut removals: mpsc::Receiver<Vec<Place>>) {
+    while let Some(mut places) = removals.recv().await {
+        while let Ok(more) = removals.try_recv() {
+            places.extend(more);
+        }
+        let numbers: Vec<i64> = places.iter().map(Place::mark).collect();
+        if let Err(error) = marks.published(&numbers).await {
+            tracing::warn!(%error, messages = numbers.len(), "marks could not be removed; these messages will go out again");
+        }
+    }
+}
+
+async fn sweep(marks: &dyn Marks, relay: &Relay, stop: &CancellationToken) {
+    let mut pause = SWEEP_EVERY;
+    while tokio::time::timeout(pause, stop.cancelled()).await.is_err() {
+        pause = match sweep_once(marks, relay).await {
+            Ok(taken) if taken >= SWEEP as usize / 2 => SWEEP_AGAIN,
+            Ok(_) => SWEEP_EVERY,
+            Err(error) => {
+                tracing::warn!(%error, "leftovers could not be looked for");
+                SWEEP_EVERY
+            }
+        };
+    }
+}
+
+/// Takes over messages whose publisher seems to be gone, as many as fit into memory, and hands them
+/// to the relay; says how many. Takes none while nothing can be published.
+///
+/// # Errors
+/// None are taken over.
+pub async fn sweep_once(marks: &dyn Marks, relay: &Relay) -> Result<usize, StoreError> {
+    let room = (super::held::MOST_MESSAGES / 2).saturating_sub(relay.pending());
+    let limit = SWEEP.min(i64::try_from(room).unwrap_or(SWEEP));
+    if limit == 0 || relay.broker.links().publishing != Link::Up {
+        return Ok(0);
+    }
+    let leftovers = marks.leftovers(limit).await?;
+    let taken = leftovers.len();
+    relay.broker.counters().swept.inc_by(taken as u64);
+    relay.publish(leftovers);
+    Ok(taken)
+}
+
+/// What became of a batch, by mark.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Forwarded {
+    /// Confirmed and, where that is asked for, routed. Only these marks may go.
+    pub published: Vec<i64>,
+    /// Confirmed, but no queue took them.
+    pub unroutable: Vec<i64>,
+    /// Refused by the broker.
+    pub nacked: Vec<i64>,
+    /// Without an answer, because the channel ended or was silent; or not writable as AMQP.
+    pub unanswered: Vec<i64>,
+}
+
+/// Publishes a batch and waits until all of it is settled: one step of the relay, for a test or a
+/// tool. The relay itself does not wait between batches.
+pub async fn forward_batch(channel: &ConfirmChannel, batch: Vec<Outbound>) -> (Forwarded, Option<BrokerError>) {
+    let (mut forwarded, mut window) = (Forwarded::default(), Window::new(channel));
+    let mut waiting = batch.into_iter().peekable();
+    loop {
+        while window.room() > 0
+            && let Some(message) = waiting.next()
+        {
+            let mark = message.mark;
+            match content(message) {
+                Ok(content) => window.send(Arc::new(content), mark),
+                Err(_) => forwarded.unanswered.push(mark),
+            }
+        }
+        match window.settle().await {
+            Ok(settled) if settled.is_empty() => return (forwarded, None),
+            Ok(settled) => settled.into_iter().for_each(|(sent, fate)| forwarded.note(sent.owner, fate)),
+            Err(error) => {
+                forwarded.unanswered.extend(window.unsettled().map(|sent| sent.owner));
+                forwarded.unanswered.extend(waiting.map(|message| message.mark));
+                return (forwarded, Some(error));
+            }
+        }
+    }
+}
+
+impl Forwarded {
+    fn note(&mut self, mark: i64, fate: Fate) {
+        match fate {
+            Fate::Published => self.published.push(mark),
+            Fate::Unroutable => self.unroutable.push(mark),
+            Fate::Nacked => self.nacked.push(mark),
+        }
+    }
+}
