@@ -72,11 +72,7 @@ fn write_leaf(sink: &mut impl Sink, value: &Value) {
         Value::Float(number) => float::write_float(sink, *number),
         Value::Text(plain) => text::write_text(sink, plain),
         Value::Bytes(bytes) => text::write_bytes(sink, bytes),
-        Value::ByteArray(bytes) => {
-            sink.push("bytearray(");
-            text::write_bytes(sink, bytes);
-            sink.push(")");
-        }
+        Value::ByteArray(bytes) => text::write_bytearray(sink, bytes),
         Value::Uuid(uuid) => sink.push_fmt(format_args!("UUID('{uuid}')")),
         Value::Date(date) => moment::write_date(sink, *date),
         Value::Time(time) => moment::write_time(sink, time),
@@ -140,9 +136,9 @@ fn deeper(depth: usize) -> Result<usize, Error> {
 /// Refuses a map that no Python dict could be: with keys that cannot be hashed, or of which two are one.
 fn check_keys(entries: &[(Value, Value)]) -> Result<(), Error> {
     let mut seen = HashSet::with_capacity(entries.len());
-    for (key, _) in entries {
+    for (place, (key, _)) in entries.iter().enumerate() {
         check_hashable(key, 0)?;
-        let fresh = match identity(key) {
+        let fresh = match identity(key, place) {
             Some(identity) => seen.insert(identity),
             None => entries.len() == 1,
         };
@@ -170,12 +166,14 @@ fn check_hashable(value: &Value, depth: usize) -> Result<(), Error> {
 
 /// A text that two keys share exactly when Python takes them for equal, as `1`, `1.0` and `True`;
 /// none for the kinds that are equal to others in more ways (Decimal, Fraction, enums ..), which must be a map's only key.
+/// A NaN equals nothing, not even itself, so its place makes it its own.
 #[expect(
     clippy::wildcard_enum_match_arm,
     reason = "a new kind of value is on the safe side until it is thought through"
 )]
-fn identity(key: &Value) -> Option<String> {
+fn identity(key: &Value, place: usize) -> Option<String> {
     match key {
+        Value::Float(number) if number.is_nan() => Some(format!("nan {place}")),
         Value::Bool(plain) => Some(u8::from(*plain).to_string()),
         Value::Float(number) if number.fract() == 0.0 => Some(format!("{:.0}", number + 0.0)),
         Value::Int(_)
@@ -186,7 +184,7 @@ fn identity(key: &Value) -> Option<String> {
         | Value::Uuid(_)
         | Value::Date(_) => key.repr().ok(),
         Value::Tuple(items) => {
-            let parts: Option<Vec<_>> = items.iter().map(identity).collect();
+            let parts: Option<Vec<_>> = items.iter().map(|item| identity(item, place)).collect();
             parts.map(|parts| format!("({})", parts.join(", ")))
         }
         _ => None,

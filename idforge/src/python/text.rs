@@ -21,18 +21,28 @@ pub(super) fn write_text(sink: &mut impl Sink, text: &str) {
     sink.push(quote);
 }
 
-/// Python's `repr` of the inside of bytes, with the leading `b`.
+/// Python's `repr` of bytes.
 pub(super) fn write_bytes(sink: &mut impl Sink, bytes: &[u8]) {
     let quote = quote_for(bytes);
+    write_quoted_bytes(sink, bytes, quote, quote);
+}
+
+/// Python's `repr` of a bytearray, which escapes single quotes even between double ones.
+pub(super) fn write_bytearray(sink: &mut impl Sink, bytes: &[u8]) {
+    sink.push("bytearray(");
+    write_quoted_bytes(sink, bytes, quote_for(bytes), "'");
+    sink.push(")");
+}
+
+fn write_quoted_bytes(sink: &mut impl Sink, bytes: &[u8], quote: &str, escaped: &str) {
     sink.push("b");
     sink.push(quote);
     for byte in bytes {
         let character = char::from(*byte);
         match byte {
             b'\t' | b'\n' | b'\r' | b'\\' => write_escape(sink, character),
-            0x20..0x7f if quote.as_bytes() != [*byte] => sink.push(character.encode_utf8(&mut [0; 4])),
-            0x20..0x7f => write_escape(sink, character),
-            _ => sink.push_fmt(format_args!("\\x{byte:02x}")),
+            0x20..0x7f if !escaped.starts_with(character) => sink.push(character.encode_utf8(&mut [0; 4])),
+            _ => write_escape(sink, character),
         }
     }
     sink.push(quote);
