@@ -1,1 +1,8 @@
-//! Being written.
+//! Supplies that orders reserve all or nothing, and how many pets the store has in each status.
+//!
+//! [`domain`] decides and is pure, [`store`] holds the SQL, [`messages`] and [`http`] are the two
+//! ways in.
+
+pub mod domain;
+pub mod messages;
+pub mod store;

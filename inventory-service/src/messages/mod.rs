@@ -1,0 +1,71 @@
+//! What the service does with messages: parse, lock, decide, write once.
+
+mod answer;
+mod request;
+
+use futures_util::future::BoxFuture;
+use saga_runtime::core::{Ids, Message, PayloadError, Time};
+use saga_runtime::{Effects, Handler, StoreError, Transaction, Verdict};
+
+use crate::store::{self, Touched};
+
+pub use answer::{Inventory, Turn};
+pub use request::{Asked, Request, Reserve};
+
+/// Handles the messages of all of the service's queues.
+#[derive(Debug, Clone)]
+pub struct Messages {
+    ids: Ids,
+}
+
+impl Messages {
+    /// A handler that forges its answers' ids with these.
+    #[must_use]
+    pub fn new(ids: Ids) -> Self {
+        Self { ids }
+    }
+
+    async fn handle_batch(
+        &self,
+        on: &Transaction<'_>,
+        batch: &[Message],
+        now: Time,
+    ) -> Result<Vec<Verdict>, StoreError> {
+        let requests: Vec<_> = batch.iter().map(Request::read).collect();
+        let mut touched = Touched::default();
+        requests.iter().flatten().for_each(|request| request.touches(&mut touched));
+        // The effects first: what they say is then true of the rows that are read after them.
+        let steps = requests.iter().flatten().filter_map(Request::asked).map(|asked| (asked.saga, asked.step));
+        let effects = Effects::lock(on, steps).await?;
+        let before = store::lock(on, touched).await?;
+        let (warehouse, pets) = before.clone();
+        let mut inventory = Inventory { warehouse, pets, effects };
+        let verdicts = batch.iter().zip(requests).map(|(cause, request)| match request {
+            Ok(request) => inventory.decide(request, Turn { ids: &self.ids, cause, now }).map_err(unwritable),
+            Err(parked) => Ok(parked),
+        });
+        let verdicts = verdicts.collect::<Result<_, _>>()?;
+        let Inventory { warehouse, pets, effects } = inventory;
+        store::save(on, &before, &(warehouse, pets), now).await?;
+        effects.save(on, now).await?;
+        Ok(verdicts)
+    }
+}
+
+impl Handler for Messages {
+    fn handle<'a>(
+        &'a self,
+        transaction: &'a Transaction<'a>,
+        batch: &'a [Message],
+        now: Time,
+    ) -> BoxFuture<'a, Result<Vec<Verdict>, StoreError>> {
+        Box::pin(self.handle_batch(transaction, batch, now))
+    }
+}
+
+fn unwritable(error: PayloadError) -> StoreError {
+    StoreError::Corrupt { what: "an answer".to_owned(), why: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,75 @@
+//! The service's SQL: statements as named constants, prepared once per connection.
+//!
+//! Every transaction locks in the same order, and within a table in the order of its keys:
+//! reservations, supplies, pets, and last one slot of the counts. So none waits for another in a
+//! circle.
+
+mod pets;
+mod stock;
+mod warehouse;
+
+use std::collections::BTreeSet;
+
+use saga_contract::Sku;
+use saga_runtime::core::Time;
+use saga_runtime::{StoreError, Transaction};
+use uuid::Uuid;
+
+use crate::domain::{Pets, Warehouse};
+
+pub use pets::counts;
+pub use stock::{find, list, lock_to_set, save_set};
+
+/// What a batch of messages touches.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Touched {
+    /// The sagas whose reservations are asked for.
+    pub sagas: BTreeSet<Uuid>,
+    /// The supplies that are asked for; those of the reservations come in by themselves.
+    pub supplies: BTreeSet<Sku>,
+    /// The pets.
+    pub pets: BTreeSet<Uuid>,
+}
+
+/// Locks and reads all that is touched, as far as it exists.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn lock(on: &Transaction<'_>, touched: Touched) -> Result<(Warehouse, Pets), StoreError> {
+    let warehouse = warehouse::lock(on, &touched.sagas, touched.supplies).await?;
+    Ok((warehouse, pets::lock(on, &touched.pets).await?))
+}
+
+/// Writes what became of what was locked: the difference between before and after.
+///
+/// # Errors
+/// [`StoreError`]; a unique violation when another copy was first with a new row.
+pub async fn save(
+    on: &Transaction<'_>,
+    before: &(Warehouse, Pets),
+    after: &(Warehouse, Pets),
+    now: Time,
+) -> Result<(), StoreError> {
+    warehouse::save(on, &before.0, &after.0, now).await?;
+    pets::save(on, &before.1, &after.1, now).await
+}
+
+/// A row that was locked, and that is not as it was when it is written.
+fn changed_under_lock(what: &str, expected: usize, found: u64) -> StoreError {
+    let why = format!("{expected} rows were locked, {found} were found again with the same version");
+    StoreError::Corrupt { what: what.to_owned(), why }
+}
+
+fn corrupt(what: &str, why: impl ToString) -> StoreError {
+    StoreError::Corrupt { what: what.to_owned(), why: why.to_string() }
+}
+
+/// A version as the database keeps it.
+fn to_bigint(version: u64) -> i64 {
+    i64::try_from(version).unwrap_or(i64::MAX)
+}
+
+/// A version as it was kept.
+fn from_bigint(version: i64) -> u64 {
+    u64::try_from(version).unwrap_or_default()
+}
