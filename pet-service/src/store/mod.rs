@@ -1,0 +1,176 @@
+//! PostgreSQL: the table `pets` and all SQL on it.
+
+mod row;
+
+use std::collections::BTreeMap;
+
+use saga_contract::{PetNumber, PetStatus};
+use saga_runtime::StoreError;
+use saga_runtime::store::{Statements, Transaction, execute, query, query_opt};
+use tokio_postgres::types::Json;
+use uuid::Uuid;
+
+use crate::domain::Pet;
+use row::{PetRow, corrupt};
+
+const LOCK: &str = "SELECT to_jsonb(p) FROM pets p WHERE id = ANY($1) ORDER BY id FOR UPDATE";
+
+const BY_NUMBER: &str = "SELECT to_jsonb(p) FROM pets p WHERE id = $1";
+
+// Per status first, so that the index serves a rare one among millions of others.
+const BY_STATUS: &str = "
+    SELECT to_jsonb(p) FROM unnest($1::text[]) AS asked(status)
+    CROSS JOIN LATERAL (
+        SELECT * FROM pets WHERE pets.status = asked.status ORDER BY pets.id LIMIT $2::int8 + $3::int8) AS p
+    ORDER BY p.id OFFSET $2::int8 LIMIT $3::int8";
+
+const FEED: &str = "SELECT id, uuid, status, version FROM pets WHERE id > $1 ORDER BY id LIMIT $2";
+
+// Numbers are drawn in bulk, so that a long run that clients took is passed at once.
+const DRAW: &str = "
+    SELECT min(drawn.id) FROM (SELECT nextval('pet_numbers') AS id FROM generate_series(1, $1::int8)) AS drawn
+    WHERE NOT EXISTS (SELECT FROM pets WHERE pets.id = drawn.id)";
+
+const INSERT: &str = "
+    INSERT INTO pets SELECT * FROM jsonb_populate_record(NULL::pets, $1)
+    ON CONFLICT DO NOTHING";
+
+const UPDATE: &str = "
+    UPDATE pets p
+    SET version = t.version, name = t.name, category = t.category, photo_urls = t.photo_urls, tags = t.tags,
+        price = t.price, currency = t.currency, status = t.status,
+        reserved_by_order = t.reserved_by_order, reserved_by_saga = t.reserved_by_saga,
+        sold_to_order = t.sold_to_order, sold_to_saga = t.sold_to_saga
+    FROM jsonb_populate_recordset(NULL::pets, $1) WITH ORDINALITY AS t
+    JOIN unnest($2::int8[]) WITH ORDINALITY AS stored(version, n) ON stored.n = t.ordinality
+    WHERE p.id = t.id AND p.version = stored.version";
+
+/// The pets that a transaction touches: locked, changed in memory, written once.
+#[derive(Debug, Default)]
+pub struct Pets {
+    known: BTreeMap<PetNumber, Pet>,
+    stored: BTreeMap<PetNumber, u64>,
+}
+
+impl Pets {
+    /// These pets, as they are stored.
+    #[must_use]
+    pub fn of(pets: impl IntoIterator<Item = Pet>) -> Self {
+        let known: BTreeMap<PetNumber, Pet> = pets.into_iter().map(|pet| (pet.number, pet)).collect();
+        let stored = known.values().map(|pet| (pet.number, pet.version)).collect();
+        Self { known, stored }
+    }
+
+    /// Locks and reads pets, in the order of their numbers. Unknown ones are not in it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn lock(
+        transaction: &Transaction<'_>,
+        numbers: impl IntoIterator<Item = PetNumber>,
+    ) -> Result<Self, StoreError> {
+        let numbers: Vec<i64> = numbers.into_iter().map(PetNumber::get).collect();
+        if numbers.is_empty() {
+            return Ok(Self::default());
+        }
+        let rows = query(transaction, LOCK, &[&numbers]).await?;
+        Ok(Self::of(rows.iter().map(row::read).collect::<Result<Vec<_>, _>>()?))
+    }
+
+    /// The pet of this number, with what was changed.
+    #[must_use]
+    pub fn get(&self, number: PetNumber) -> Option<&Pet> {
+        self.known.get(&number)
+    }
+
+    /// Takes over a changed pet, which must be one of those that were locked.
+    pub fn set(&mut self, pet: Pet) {
+        self.known.insert(pet.number, pet);
+    }
+
+    /// Writes what was changed.
+    ///
+    /// # Errors
+    /// [`StoreError`]; [`StoreError::Corrupt`] when a row is not the one that was locked.
+    pub async fn save(self, transaction: &Transaction<'_>) -> Result<(), StoreError> {
+        let changed = self.known.values().filter(|pet| self.stored.get(&pet.number) != Some(&pet.version));
+        let (rows, stored): (Vec<PetRow>, Vec<Option<i64>>) =
+            changed.map(|pet| (PetRow::from(pet), self.stored.get(&pet.number).map(|v| row::to_int8(*v)))).unzip();
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let written = execute(transaction, UPDATE, &[&Json(&rows), &stored]).await?;
+        if written == rows.len() as u64 {
+            return Ok(());
+        }
+        Err(corrupt(format!("{} were to be changed, {written} had the version that was locked", rows.len())))
+    }
+}
+
+/// The pet of this number, deleted ones included.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn find(on: &impl Statements, number: PetNumber) -> Result<Option<Pet>, StoreError> {
+    query_opt(on, BY_NUMBER, &[&number.get()]).await?.as_ref().map(row::read).transpose()
+}
+
+/// The pets of these statuses, in the order of their numbers: at most `limit`, after the first `skip`.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn find_by_status(
+    on: &impl Statements,
+    statuses: &[PetStatus],
+    skip: i64,
+    limit: i64,
+) -> Result<Vec<Pet>, StoreError> {
+    let statuses: Vec<&str> = statuses.iter().map(|status| status.as_str()).collect();
+    query(on, BY_STATUS, &[&statuses, &skip, &limit]).await?.iter().map(row::read).collect()
+}
+
+/// Where a pet stands: what a read model of the pets is rebuilt from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// The pet's public number.
+    pub number: i64,
+    /// Its id.
+    pub id: Uuid,
+    /// `available`, `pending`, `sold` or `deleted`.
+    pub status: String,
+    /// Its version.
+    pub version: i64,
+}
+
+/// Where the pets with a number above `after` stand, in the order of their numbers: at most `limit`.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn feed(on: &impl Statements, after: i64, limit: i64) -> Result<Vec<Standing>, StoreError> {
+    let rows = query(on, FEED, &[&after, &limit]).await?;
+    let standing = rows.iter().map(|row| Standing {
+        number: row.get("id"),
+        id: row.get("uuid"),
+        status: row.get("status"),
+        version: row.get("version"),
+    });
+    Ok(standing.collect())
+}
+
+/// Draws `count` numbers that were never drawn before, and gives the first that no pet has.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn draw(transaction: &Transaction<'_>, count: i64) -> Result<Option<PetNumber>, StoreError> {
+    let row = query_opt(transaction, DRAW, &[&count]).await?;
+    let number: Option<i64> = row.and_then(|row| row.get(0));
+    number.map(PetNumber::new).transpose().map_err(|error| corrupt(error.to_string()))
+}
+
+/// Adds a new pet; `false` when its number was taken before.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn insert(transaction: &Transaction<'_>, pet: &Pet) -> Result<bool, StoreError> {
+    Ok(execute(transaction, INSERT, &[&Json(PetRow::from(pet))]).await? == 1)
+}
