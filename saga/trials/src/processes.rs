@@ -5,6 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use rustix::process::Signal;
+use serde_json::{Value, json};
 
 use crate::servers::{
     Endpoints, Place, Stack, Trouble,
@@ -67,7 +68,9 @@ impl System {
     /// # Errors
     /// When a server refuses or a file cannot be written.
     pub async fn prepare(stack: &mut Stack, servers: &Endpoints) -> Result<Self, Trouble> {
-        Management::at(&servers.broker.management)?.make_vhosts(&[VHOST.to_owned()]).await?;
+        let management = Management::at(&servers.broker.management)?;
+        management.make_vhosts(&[VHOST.to_owned()]).await?;
+        management.import(&event_log_policy(), "bounding the event log").await?;
         let mut made = Vec::new();
         for name in databases::NAMES {
             made.push((name, databases::make(&servers.postgres, name, &mut stack.secrets).await?));
@@ -98,6 +101,16 @@ impl System {
         }
         Ok(environment)
     }
+}
+
+/// What bounds the stream of all events, in age and bytes: a policy, since a stream's own arguments cannot change.
+fn event_log_policy() -> Value {
+    let definition = json!({"max-age": "30D", "max-length-bytes": 2_000_000_000_u64});
+    let policy = json!({
+        "vhost": VHOST, "name": "event-log", "pattern": "^event-log$", "apply-to": "queues", "priority": 0,
+        "definition": definition,
+    });
+    json!({"policies": [policy]})
 }
 
 /// The file of tokens: lines of `name:token`.

@@ -65,10 +65,21 @@ impl Management {
         let vhosts: Vec<Value> = missing.iter().map(|name| json!({"name": name})).collect();
         let permissions: Vec<Value> = missing.iter().map(right).collect();
         let definitions = json!({"vhosts": vhosts, "permissions": permissions});
-        let doing = format!("making {} vhosts", missing.len());
-        let request = self.client.post(self.path("api/definitions")?).json(&definitions);
-        request.send().await.and_then(reqwest::Response::error_for_status).map_err(Trouble::http(doing))?;
-        Ok(())
+        self.import(&definitions, &format!("making {} vhosts", missing.len())).await
+    }
+
+    /// Imports definitions: what is there already stays, or is changed to what they say.
+    ///
+    /// # Errors
+    /// When it does not answer or refuses.
+    pub async fn import(&self, definitions: &Value, doing: &str) -> Result<(), Trouble> {
+        let answer = self.client.post(self.path("api/definitions")?).json(definitions).send().await;
+        let answer = answer.map_err(Trouble::http(doing))?;
+        if answer.status().is_success() {
+            return Ok(());
+        }
+        let why = format!("{}: {}", answer.status(), answer.text().await.unwrap_or_default());
+        Err(Trouble::Management { doing: doing.to_owned(), why })
     }
 
     async fn get(&self, path: &str) -> Result<Value, Trouble> {
