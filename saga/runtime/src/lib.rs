@@ -10,8 +10,10 @@ pub mod config;
 mod delivery;
 pub mod error;
 pub mod handler;
+pub mod http;
 pub mod metrics;
 pub mod orchestrator;
+pub mod process;
 pub mod secret;
 pub mod store;
 #[cfg(feature = "testing")]
@@ -19,6 +21,7 @@ pub mod testing;
 
 pub use error::StoreError;
 pub use handler::{Handler, Outgoing, Output, Verdict};
+pub use process::{Process, ProcessError, Spec};
 pub use saga_core as core;
 pub use secret::Secret;
 pub use store::{Effects, Pool, Transaction, Writer};

@@ -23,7 +23,7 @@ use crate::error::{Remedy, StoreError};
 use crate::handler::Handler;
 use crate::metrics::Metrics;
 use crate::store::{Pool, Publish};
-pub(crate) use inspect::{Candidate, Inspected, inspect};
+pub(crate) use inspect::{Candidate, Inspected, inspect, key_of_bytes, meta};
 
 /// A message that the broker delivered this often, and nobody settled, crashes its consumer.
 pub(crate) const CRASH_LOOP: u32 = 10;
@@ -35,7 +35,7 @@ const AT_ONCE: u32 = 5;
 const DUE_AT_ONCE: i64 = 64;
 
 /// Delivers messages to the handlers of a process.
-pub struct Delivery {
+pub(crate) struct Delivery {
     pub(crate) topology: &'static Topology,
     pub(crate) pool: Pool,
     pub(crate) publish: Publish,
@@ -95,7 +95,7 @@ impl Delivery {
         queue: &'static str,
         batch: &[Incoming],
     ) -> Result<Result<(), StoreError>, Stopping> {
-        let mut waits = waits().build();
+        let mut waits = waits();
         loop {
             match self.attempt(queue, Origin::Broker(batch.to_vec())).await {
                 Err(error) if error.remedy() == Remedy::Wait => {
@@ -112,7 +112,7 @@ impl Delivery {
     /// A message that failed alone: put off, and parked in the end.
     async fn give_up(&self, queue: &'static str, incoming: &Incoming, error: StoreError) -> Result<(), Stopping> {
         tracing::error!(queue, %error, "a message cannot be handled; it is put off");
-        let mut waits = waits().build();
+        let mut waits = waits();
         while let Err(failure) = self.set_aside(queue, incoming, 1, &error).await {
             let wait = waits.next().unwrap_or(LONGEST_WAIT);
             tracing::error!(queue, error = %failure, wait_ms = wait.as_millis(), "a message cannot even be put off; it waits");
@@ -133,7 +133,7 @@ impl Delivery {
     ///
     /// # Errors
     /// [`StoreError`]: they stay put off.
-    pub async fn handle_due(&self) -> Result<usize, StoreError> {
+    pub(crate) async fn handle_due(&self) -> Result<usize, StoreError> {
         let mut handled = 0;
         for queue in self.queues_due().await? {
             handled += match self.attempt(queue, Origin::Deferred(DUE_AT_ONCE)).await {
@@ -163,10 +163,11 @@ impl Delivery {
 
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
-fn waits() -> backon::ExponentialBuilder {
+pub(crate) fn waits() -> impl Iterator<Item = Duration> {
     backon::ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(50))
         .with_max_delay(LONGEST_WAIT)
         .without_max_times()
         .with_jitter()
+        .build()
 }

@@ -1,6 +1,8 @@
 //! The orchestrator: the engine of saga-core, run on messages, alarms and operators' words.
 
+mod dead_letters;
 mod handler;
+mod query;
 mod store;
 mod wake;
 mod words;
@@ -14,7 +16,9 @@ use saga_core::{Decision, Definition, Engine, Ids, Input, Instance, Note, Refusa
 use crate::handler::{Again, Outgoing, Output, Verdict};
 use crate::metrics::Metrics;
 
-pub use wake::wake_due;
+pub use dead_letters::DeadLetters;
+pub use query::{Entry, Filter, SagaSummary, Seen, find, list, timeline};
+pub use wake::{wake_always, wake_due};
 pub use words::{WordError, say};
 
 mod embedded {

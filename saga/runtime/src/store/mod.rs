@@ -28,7 +28,7 @@ pub(crate) use journal::{append, keep};
 pub(crate) use outbox::{Mark, OutboxMarks, load, mark};
 pub(crate) use parked::{Parking, park, waiting_in_parked};
 pub use pool::{Pool, PoolError, connect};
-pub use schema::{SchemaError, migrate, partitions};
+pub use schema::{SchemaError, migrate, no_migrations, partitions};
 pub use writer::Writer;
 pub(crate) use writer::{Publish, again, enqueue};
 

@@ -1,0 +1,79 @@
+//! What the broker set aside: parked within seconds, under the queue that it came from.
+
+use futures_util::future::BoxFuture;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use crate::broker::{Deliver, Incoming, Stopping};
+use crate::clock;
+use crate::delivery::{key_of_bytes, meta};
+use crate::error::StoreError;
+use crate::store::{Parking, Pool, park};
+use saga_core::Message;
+
+/// Parks dead letters.
+pub struct DeadLetters {
+    pool: Pool,
+    stop: CancellationToken,
+}
+
+impl DeadLetters {
+    /// Parks them in this database.
+    #[must_use]
+    pub fn new(pool: Pool, stop: CancellationToken) -> Self {
+        Self { pool, stop }
+    }
+
+    async fn park_all(&self, batch: &[Incoming]) -> Result<(), StoreError> {
+        let mut client = self.pool.get().await?;
+        let transaction = client.transaction().await?;
+        let now = clock::now();
+        for incoming in batch {
+            let message = Message::parse(&incoming.body).ok();
+            let parking = parking(incoming, message.as_ref());
+            tracing::warn!(queue = parking.queue, key = parking.key, "a dead letter of the broker is parked");
+            park(&transaction, now, &parking).await?;
+        }
+        Ok(transaction.commit().await?)
+    }
+}
+
+impl Deliver for DeadLetters {
+    fn deliver<'a>(&'a self, _queue: &'static str, batch: Vec<Incoming>) -> BoxFuture<'a, Result<(), Stopping>> {
+        Box::pin(async move {
+            let mut waits = crate::delivery::waits();
+            while let Err(error) = self.park_all(&batch).await {
+                let wait = waits.next().unwrap_or(std::time::Duration::from_secs(5));
+                tracing::warn!(%error, wait_ms = wait.as_millis(), "dead letters cannot be parked yet; they wait");
+                tokio::select! {
+                    () = self.stop.cancelled() => return Err(Stopping),
+                    () = tokio::time::sleep(wait) => {}
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+fn parking<'a>(incoming: &'a Incoming, message: Option<&'a Message>) -> Parking<'a> {
+    // The broker sends it here with its queue's name as the key.
+    let queue = incoming.routing_key.as_str();
+    let reason = cause(&incoming.properties).unwrap_or("unknown");
+    Parking {
+        queue,
+        key: message.map_or_else(|| key_of_bytes(&incoming.body), |m| m.id.to_string()),
+        message_id: message.map(|m| m.id),
+        kind: message.map(|m| m.kind.as_str()),
+        saga_id: message.and_then(|m| m.saga_id),
+        reason: "dead_lettered",
+        detail: reason,
+        fingerprint: format!("dead_lettered/{queue}/{reason}"),
+        incoming: meta(incoming),
+        body: &incoming.body,
+    }
+}
+
+/// Why the broker set it aside: `delivery_limit`, `expired`, `rejected`, `maxlen`.
+fn cause(properties: &Value) -> Option<&str> {
+    properties.get("headers")?.get("x-first-death-reason")?.as_str()
+}

@@ -1,0 +1,185 @@
+//! What an operator may ask about sagas.
+
+use saga_core::{Instance, Message, Time};
+use uuid::Uuid;
+
+use super::store::read_state;
+use crate::error::StoreError;
+use crate::store::{Pool, query, query_opt};
+
+const LIST: &str = "
+    SELECT id, definition, subject, phase, reason, needs_intervention, started_at, updated_at, ended_at
+    FROM sagas
+    WHERE ($1::text IS NULL OR phase = $1) AND ($2::text IS NULL OR reason = $2)
+      AND ($3::timestamptz IS NULL OR started_at < $3) AND (NOT $4 OR needs_intervention)
+      AND ($5::text IS NULL OR subject = $5)
+    ORDER BY started_at DESC LIMIT $6";
+
+const FIND: &str = "
+    SELECT id, state FROM sagas WHERE id = $1
+    UNION ALL SELECT id, state FROM sagas WHERE subject = $1::text LIMIT 1";
+
+const SENT: &str = "SELECT body FROM journal WHERE saga_id = $1 ORDER BY seq";
+
+const RECEIVED: &str = "
+    SELECT i.id, i.type, i.received_at, i.note, k.body
+    FROM inbox i LEFT JOIN kept k ON k.day = i.day AND k.id = i.id
+    WHERE i.saga_id = $1 ORDER BY i.received_at";
+
+/// Which sagas to list, newest first.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Only those in this phase.
+    pub phase: Option<String>,
+    /// Only those that end or ended for this reason.
+    pub reason: Option<String>,
+    /// Only those started before.
+    pub started_before: Option<Time>,
+    /// Only those that carry the mark.
+    pub needs_intervention: bool,
+    /// Only those about this.
+    pub subject: Option<String>,
+    /// At most this many.
+    pub limit: i64,
+}
+
+/// One saga in a list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SagaSummary {
+    /// Its id.
+    pub id: Uuid,
+    /// Its definition's name.
+    pub definition: String,
+    /// What it is about.
+    pub subject: String,
+    /// Where it stands.
+    pub phase: String,
+    /// Why it ends or ended, unless it completes.
+    pub reason: Option<String>,
+    /// Whether a person should look.
+    pub needs_intervention: bool,
+    /// When it was started.
+    pub started_at: Time,
+    /// When it last moved.
+    pub updated_at: Time,
+    /// When it ended.
+    pub ended_at: Option<Time>,
+}
+
+/// One line of a timeline.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// When: sent, or handled.
+    pub at: Time,
+    /// Which way it went.
+    pub seen: Seen,
+    /// The message's id.
+    pub id: Uuid,
+    /// Its type.
+    pub kind: String,
+    /// The process that made it, where that is known here.
+    pub source: Option<String>,
+    /// What led to it, where that is known here.
+    pub cause: Option<Uuid>,
+    /// The step that it belongs to.
+    pub step: Option<String>,
+    /// Which run of the step.
+    pub epoch: u32,
+    /// Why it changed nothing, where it did not.
+    pub note: Option<String>,
+}
+
+/// Which way a message went, seen from the orchestrator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seen {
+    /// It came in.
+    Received,
+    /// It went out.
+    Sent,
+}
+
+/// Sagas, newest first.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn list(pool: &Pool, filter: &Filter) -> Result<Vec<SagaSummary>, StoreError> {
+    let client = pool.get().await?;
+    let Filter { phase, reason, started_before, needs_intervention, subject, limit } = filter;
+    let rows = query(&client, LIST, &[phase, reason, started_before, needs_intervention, subject, limit]).await?;
+    let summary = |row: &tokio_postgres::Row| SagaSummary {
+        id: row.get(0),
+        definition: row.get(1),
+        subject: row.get(2),
+        phase: row.get(3),
+        reason: row.get(4),
+        needs_intervention: row.get(5),
+        started_at: row.get(6),
+        updated_at: row.get(7),
+        ended_at: row.get(8),
+    };
+    Ok(rows.iter().map(summary).collect())
+}
+
+/// One saga, by its own id or by the id of what it is about.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn find(pool: &Pool, id: Uuid) -> Result<Option<Instance>, StoreError> {
+    let client = pool.get().await?;
+    let row = query_opt(&client, FIND, &[&id]).await?;
+    row.map(|row| read_state(row.get(0), row.get(1))).transpose()
+}
+
+/// What the orchestrator saw of a saga, in order of time: what came in and what went out. It does not
+/// see what participants send each other past it.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn timeline(pool: &Pool, saga: Uuid) -> Result<Vec<Entry>, StoreError> {
+    let client = pool.get().await?;
+    let mut entries = Vec::new();
+    for row in query(&client, RECEIVED, &[&saga]).await? {
+        let body: Option<Vec<u8>> = row.get(4);
+        let message = body.as_deref().map(parse).transpose()?;
+        entries.push(received(&row, message.as_ref()));
+    }
+    for row in query(&client, SENT, &[&saga]).await? {
+        entries.push(sent(&parse(row.get(0))?));
+    }
+    // What came in led to what went out with the same time.
+    entries.sort_by_key(|entry| (entry.at, entry.seen == Seen::Sent));
+    Ok(entries)
+}
+
+fn received(row: &tokio_postgres::Row, message: Option<&Message>) -> Entry {
+    Entry {
+        at: row.get(2),
+        seen: Seen::Received,
+        id: row.get(0),
+        kind: row.get(1),
+        source: message.map(|m| m.source.clone()),
+        cause: message.and_then(|m| m.causation_id),
+        step: message.and_then(|m| m.step.clone()),
+        epoch: message.map_or(0, |m| m.epoch),
+        note: row.get(3),
+    }
+}
+
+fn sent(message: &Message) -> Entry {
+    Entry {
+        at: message.time,
+        seen: Seen::Sent,
+        id: message.id,
+        kind: message.kind.clone(),
+        source: Some(message.source.clone()),
+        cause: message.causation_id,
+        step: message.step.clone(),
+        epoch: message.epoch,
+        note: None,
+    }
+}
+
+fn parse(body: &[u8]) -> Result<Message, StoreError> {
+    Message::parse(body)
+        .map_err(|error| StoreError::Corrupt { what: "a stored message".to_owned(), why: error.to_string() })
+}

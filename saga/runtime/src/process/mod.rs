@@ -1,0 +1,202 @@
+//! A process: a database of its own, queues with a handler each, HTTP, and loops that never end
+//! before the process does.
+
+mod bring_up;
+mod run;
+
+pub(crate) use run::pause;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use idforge::Salt;
+use refinery::Runner;
+use saga_core::{Ids, Topology};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::broker::consumer::Subscription;
+use crate::broker::topology::Options;
+use crate::broker::{Broker, BrokerError, Deliver, Publisher, Relay, relay};
+use crate::config::ProcessConfig;
+use crate::handler::Handler;
+use crate::http::{Parts, Tokens};
+use crate::metrics::Metrics;
+use crate::store::{self, OutboxMarks, Pool, Publish, SchemaError, Writer};
+
+/// What a process is, apart from its settings.
+pub struct Spec {
+    /// Its name: the `source` of its messages, and what the topology calls its queues' consumer.
+    pub name: &'static str,
+    /// Its version, `env!("CARGO_PKG_VERSION")`.
+    pub version: &'static str,
+    /// What the broker must hold.
+    pub topology: &'static Topology,
+    /// The process's own migrations.
+    pub migrations: Runner,
+}
+
+/// A process that is being put together. It connects nothing before [`Process::serve`].
+pub struct Process {
+    spec: Spec,
+    config: ProcessConfig,
+    salt: Salt,
+    ids: Ids,
+    pool: Pool,
+    broker: Broker,
+    relay: Relay,
+    publisher: Publisher,
+    publish: Publish,
+    tokens: Tokens,
+    metrics: Arc<Metrics>,
+    handlers: BTreeMap<&'static str, Arc<dyn Handler>>,
+    subscriptions: Vec<Subscription>,
+    loops: Vec<(&'static str, Loop)>,
+    openapi: utoipa::openapi::OpenApi,
+}
+
+type Loop = Box<dyn FnOnce(CancellationToken) -> BoxFuture<'static, ()> + Send>;
+
+/// A process that cannot start, or could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ProcessError {
+    /// `DATABASE_URL` or `DATABASE_OWNER_URL` cannot be used.
+    #[error(transparent)]
+    Pool(#[from] store::PoolError),
+    /// `AMQP_URL` cannot be used.
+    #[error(transparent)]
+    Broker(#[from] BrokerError),
+    /// `UUID_FORGE_SALT` cannot be used.
+    #[error("UUID_FORGE_SALT: {0}")]
+    Salt(#[from] idforge::Error),
+    /// `SAGA_TOKENS_FILE` cannot be used.
+    #[error("SAGA_TOKENS_FILE: {0}")]
+    Tokens(String),
+    /// The topology contradicts itself.
+    #[error("the topology: {0}")]
+    Topology(#[from] saga_core::TopologyError),
+    /// The schema cannot be brought up to date.
+    #[error(transparent)]
+    Schema(#[from] SchemaError),
+    /// HTTP ended.
+    #[error("HTTP: {0}")]
+    Http(#[from] std::io::Error),
+}
+
+impl Process {
+    /// A process with these settings.
+    ///
+    /// # Errors
+    /// [`ProcessError`]: a setting that can never work. Servers that are not there are no error.
+    pub fn new(spec: Spec, config: ProcessConfig) -> Result<Self, ProcessError> {
+        spec.topology.validate()?;
+        let salt = Salt::new(config.salt.expose())?;
+        let pool = store::connect("DATABASE_URL", &config.database_url, spec.name, config.database_connections)?;
+        let options = Options { passive: config.topology_passive, event_stream: config.event_stream };
+        let broker = Broker::new(&config.amqp_url, spec.name, spec.topology, options)?;
+        let marks = Arc::new(OutboxMarks { pool: pool.clone(), topology: spec.topology });
+        let (relay, publisher) = relay::new(&broker, marks);
+        let committed = relay.clone();
+        let tokens =
+            Tokens::read(config.tokens_file.as_deref()).map_err(|error| ProcessError::Tokens(error.to_string()))?;
+        Ok(Self {
+            ids: Ids::new(&salt, &config.domain),
+            publish: Publish::new(move |outbound| committed.publish(outbound)),
+            handlers: BTreeMap::new(),
+            subscriptions: Vec::new(),
+            loops: Vec::new(),
+            openapi: utoipa::openapi::OpenApi::default(),
+            metrics: Arc::new(Metrics::default()),
+            spec,
+            config,
+            salt,
+            pool,
+            broker,
+            relay,
+            publisher,
+            tokens,
+        })
+    }
+
+    /// Writes changes together with their messages.
+    #[must_use]
+    pub fn writer(&self) -> Writer {
+        Writer::new(self.pool.clone(), self.spec.topology, self.publish.clone())
+    }
+
+    /// The forges of the engine's ids.
+    #[must_use]
+    pub fn ids(&self) -> Ids {
+        self.ids.clone()
+    }
+
+    /// The salt, for the forges of the process's own ids.
+    #[must_use]
+    pub fn salt(&self) -> &Salt {
+        &self.salt
+    }
+
+    /// The settings.
+    #[must_use]
+    pub fn config(&self) -> &ProcessConfig {
+        &self.config
+    }
+
+    /// What the process counts.
+    #[must_use]
+    pub fn metrics(&self) -> Arc<Metrics> {
+        Arc::clone(&self.metrics)
+    }
+
+    /// Who may write.
+    #[must_use]
+    pub fn tokens(&self) -> Tokens {
+        self.tokens.clone()
+    }
+
+    /// Publishes single messages and waits until they are: for an operator's hands.
+    #[must_use]
+    pub fn relay(&self) -> Relay {
+        self.relay.clone()
+    }
+
+    fn parts(&self, schema: watch::Receiver<bool>) -> Parts {
+        Parts {
+            name: self.spec.name,
+            version: self.spec.version,
+            fingerprint: self.salt.fingerprint().to_string(),
+            broker: self.broker.clone(),
+            pool: self.pool.clone(),
+            relay: self.relay.clone(),
+            metrics: Arc::clone(&self.metrics),
+            tokens: self.tokens.clone(),
+            openapi: self.openapi.clone(),
+            schema,
+        }
+    }
+
+    /// Handles the messages of a queue.
+    pub fn consume(&mut self, queue: &'static str, handler: Arc<dyn Handler>) {
+        self.handlers.insert(queue, handler);
+    }
+
+    /// Takes what comes from a queue as it is, past the pipeline: for what is no message of ours.
+    pub fn take_raw(&mut self, queue: &'static str, deliver: Arc<dyn Deliver>) {
+        self.subscriptions.push(Subscription { queue, deliver });
+    }
+
+    /// Runs a loop of the process's own from the moment that the schema is up to date. It ends when
+    /// its token is cancelled.
+    pub fn background<F>(&mut self, name: &'static str, work: impl FnOnce(CancellationToken) -> F + Send + 'static)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.loops.push((name, Box::new(move |stop| Box::pin(work(stop)))));
+    }
+
+    /// The OpenAPI document of the process's own routes.
+    pub fn openapi(&mut self, document: utoipa::openapi::OpenApi) {
+        self.openapi = document;
+    }
+}

@@ -1,0 +1,152 @@
+//! Serving: HTTP from the first moment, the rest as soon as the schema is there; and leaving.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::serve::ListenerExt;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::bring_up::keep_partitions;
+use super::{Loop, Process, ProcessError};
+use crate::broker::Publisher;
+use crate::broker::consumer::{self, Subscription};
+use crate::delivery::Delivery;
+use crate::http;
+use crate::secret::Secret;
+
+/// How long a process that is told to stop takes at most.
+const LEAVE_WITHIN: Duration = Duration::from_secs(10);
+/// How long of that is left for what it committed and has not published.
+const FOR_PUBLISHING: Duration = Duration::from_secs(4);
+/// How often the database is asked for messages that are due.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often partitions are looked after; they are made days ahead.
+const PARTITIONS_EVERY: Duration = Duration::from_secs(3600);
+
+impl Process {
+    /// Serves until `shutdown` is cancelled: HTTP at once, with `routes` beside what every process
+    /// has; consumers, relay and loops as soon as the schema is up to date, however long database
+    /// and broker take to come. Then it stops taking work, finishes what it holds, and returns
+    /// within 10 s.
+    ///
+    /// # Errors
+    /// [`ProcessError`]: a migration failed, or the listener broke.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        routes: axum::Router,
+        shutdown: CancellationToken,
+    ) -> Result<(), ProcessError> {
+        let stop = shutdown.child_token();
+        let (schema, schema_there) = watch::channel(false);
+        let app = http::app(self.parts(schema_there), routes);
+        let web = tokio::spawn(serve_http(listener, app, stop.clone()));
+        let outcome = tokio::select! {
+            brought_up = self.bring_up(&stop) => brought_up,
+            () = shutdown.cancelled() => Ok(()),
+        };
+        if outcome.is_ok() && !shutdown.is_cancelled() {
+            schema.send_replace(true);
+            tracing::info!(process = self.spec.name, "the schema is up to date; taking up work");
+            self.work(&stop, &shutdown).await;
+        }
+        stop.cancel();
+        let ended = tokio::time::timeout(LEAVE_WITHIN, web).await;
+        outcome?;
+        match ended {
+            Ok(Ok(served)) => Ok(served?),
+            Ok(Err(_)) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Runs everything until it is told to stop: first those who take work, then the relay.
+    async fn work(mut self, stop: &CancellationToken, shutdown: &CancellationToken) {
+        let (loops, retention) = (std::mem::take(&mut self.loops), self.retention());
+        let delivery = Arc::new(Delivery {
+            topology: self.spec.topology,
+            pool: self.pool.clone(),
+            publish: self.publish.clone(),
+            handlers: std::mem::take(&mut self.handlers),
+            retention,
+            metrics: Arc::clone(&self.metrics),
+            stop: stop.clone(),
+        });
+        let mut subscriptions = std::mem::take(&mut self.subscriptions);
+        subscriptions.extend(delivery.handlers.keys().map(|queue| Subscription { queue, deliver: delivery.clone() }));
+        let takers = TaskTracker::new();
+        takers.spawn(consumer::run(self.broker.clone(), subscriptions, stop.clone()));
+        takers.spawn(look_for_due(delivery, stop.clone()));
+        if let Some(owner) = self.config.database_owner_url.clone() {
+            takers.spawn(look_after_partitions(owner, self.spec.name, retention, stop.clone()));
+        }
+        for (name, work) in loops {
+            takers.spawn(named(name, work, stop.clone()));
+        }
+        takers.close();
+        let publishing = CancellationToken::new();
+        let relay = tokio::spawn(Publisher::run(self.publisher, publishing.clone()));
+        shutdown.cancelled().await;
+        tracing::info!(process = self.spec.name, "stopping: no new work, finishing what is held");
+        stop.cancel();
+        if tokio::time::timeout(LEAVE_WITHIN - FOR_PUBLISHING, takers.wait()).await.is_err() {
+            tracing::warn!("some work did not finish in time; the broker delivers it again");
+        }
+        publishing.cancel();
+        if tokio::time::timeout(FOR_PUBLISHING, relay).await.is_err() {
+            tracing::warn!("not everything was published; the marks stay for the next sweep");
+        }
+    }
+}
+
+async fn serve_http(listener: TcpListener, app: axum::Router, stop: CancellationToken) -> std::io::Result<()> {
+    // Without it, Nagle's algorithm holds small answers back for 40 ms.
+    let listener = listener.tap_io(|connection| {
+        if let Err(error) = connection.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY cannot be set");
+        }
+    });
+    axum::serve(listener, app).with_graceful_shutdown(async move { stop.cancelled().await }).await
+}
+
+async fn named(name: &'static str, work: Loop, stop: CancellationToken) {
+    work(stop.clone()).await;
+    if !stop.is_cancelled() {
+        tracing::error!(name, "a loop ended before the process did");
+    }
+}
+
+/// Handles what was put off, once a second.
+async fn look_for_due(delivery: Arc<Delivery>, stop: CancellationToken) {
+    loop {
+        if let Err(error) = delivery.handle_due().await {
+            tracing::warn!(%error, "messages that were put off wait a little longer");
+        }
+        if pause(LOOK_EVERY, &stop).await.is_break() {
+            break;
+        }
+    }
+}
+
+/// Makes partitions days ahead, and drops those that are past retention.
+async fn look_after_partitions(owner: Secret, name: &'static str, retention: time::Duration, stop: CancellationToken) {
+    loop {
+        if let Err(error) = keep_partitions(&owner, name, retention).await {
+            tracing::warn!(%error, "partitions could not be looked after; they are made days ahead");
+        }
+        if pause(PARTITIONS_EVERY, &stop).await.is_break() {
+            break;
+        }
+    }
+}
+
+/// Waits, unless the process is told to stop.
+pub(crate) async fn pause(wait: Duration, stop: &CancellationToken) -> ControlFlow<()> {
+    tokio::select! {
+        () = stop.cancelled() => ControlFlow::Break(()),
+        () = tokio::time::sleep(wait) => ControlFlow::Continue(()),
+    }
+}
