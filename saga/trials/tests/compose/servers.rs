@@ -105,7 +105,8 @@ async fn the_rights_are_enough_for_each_process_and_not_more() {
             assert_eq!(may, queue.consumer == process, "{process} reading {}", queue.name);
         }
         let (kind, options) = (ExchangeKind::Topic, ExchangeDeclareOptions::default());
-        let made = imported.channel(process).await.exchange_declare("new".into(), kind, options, FieldTable::default());
+        let channel = imported.channel(process).await;
+        let made = channel.exchange_declare("new".into(), kind, options, FieldTable::default());
         assert!(made.await.is_err(), "{process} making an exchange");
     }
     imported.remove().await;
