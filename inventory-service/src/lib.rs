@@ -6,3 +6,13 @@
 pub mod domain;
 pub mod messages;
 pub mod store;
+
+mod embedded {
+    refinery::embed_migrations!("migrations");
+}
+
+/// The service's own migrations; the runtime's tables are not among them.
+#[must_use]
+pub fn migrations() -> refinery::Runner {
+    embedded::migrations::runner()
+}

@@ -1,0 +1,6 @@
+//! The service on real servers: `./dev test` starts them and names them in the environment.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod batches;
+mod races;
+mod support;
