@@ -297,3 +297,6 @@ fn unhex(what: &str, json: &Value) -> Result<Vec<u8>, Unwritable> {
         .filter(|_| json.is_string())
         .ok_or_else(|| Unwritable(format!("{what} cannot be {json}: it is not hexadecimal")))
 }
+
+#[cfg(test)]
+mod tests;

@@ -33,7 +33,7 @@ pub(crate) async fn publish_all(
     stop: &CancellationToken,
 ) {
     let mut pause = Pause::new();
-    let mut desk = Desk { broker, jobs, backlog: VecDeque::new(), careful: 0, removals, declared: Instant::now() };
+    let mut desk = Desk { broker, jobs, backlog: VecDeque::new(), careful: 0, removals, declared: None };
     loop {
         match desk.session(stop).await {
             Ok(()) => break broker.left(Purpose::Publishing),
@@ -56,7 +56,8 @@ struct Desk<'a> {
     /// others with it again.
     careful: usize,
     removals: Sender<Vec<Place>>,
-    declared: Instant,
+    /// When the topology was last declared because messages found no queue.
+    declared: Option<Instant>,
 }
 
 impl Desk<'_> {
@@ -66,7 +67,6 @@ impl Desk<'_> {
             session = self.broker.session(Purpose::Publishing) => session?,
             () = stop.cancelled() => return Ok(()),
         };
-        self.declared = Instant::now();
         let Session { connection, mut faults } = session;
         let channel = ConfirmChannel::open(&connection).await?;
         let mut window = Window::new(&channel);
@@ -180,10 +180,10 @@ impl Desk<'_> {
 
     /// A queue or binding is missing: somebody deleted it, or the broker is a new one.
     async fn declare_again(&mut self, connection: &Connection) -> Result<(), BrokerError> {
-        if self.declared.elapsed() < DECLARE_EVERY {
+        if self.declared.is_some_and(|last| last.elapsed() < DECLARE_EVERY) {
             return Ok(());
         }
-        self.declared = Instant::now();
+        self.declared = Some(Instant::now());
         self.broker.declare_on(connection).await
     }
 

@@ -1,0 +1,205 @@
+//! Consumers: what is acknowledged and when, and what comes again.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use lapin::Channel;
+use lapin::options::QueueDeleteOptions;
+use saga_runtime::broker::consumer::{self, BATCH, Subscription};
+use saga_runtime::broker::relay::forward_batch;
+use saga_runtime::broker::{Broker, ConfirmChannel, Link, Stopping};
+use saga_runtime::testing::{Servers, eventually};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::parts::{PATIENCE, Recorder, WORK, connect, connection_name, declared, kill, outbound, ready, to_work};
+
+/// A consumer at work.
+struct Running {
+    stop: CancellationToken,
+    done: JoinHandle<()>,
+}
+
+impl Running {
+    fn on(broker: &Broker, deliver: Arc<Recorder>) -> Self {
+        let stop = CancellationToken::new();
+        let subscriptions = vec![Subscription { queue: WORK, deliver }];
+        Self { done: tokio::spawn(consumer::run(broker.clone(), subscriptions, stop.clone())), stop }
+    }
+
+    async fn stopped(self) {
+        self.stop.cancel();
+        self.done.await.unwrap();
+    }
+}
+
+/// A vhost with the topology and so many messages in the queue, and a channel to look at it.
+async fn with_messages(servers: &Servers, count: i64) -> (Broker, Channel) {
+    let broker = declared(servers).await;
+    let connection = connect(servers).await;
+    let publishing = ConfirmChannel::open(&connection).await.unwrap();
+    let batch = (0..count).map(|mark| outbound(mark, to_work())).collect();
+    let (forwarded, error) = forward_batch(&publishing, batch).await;
+    assert!(error.is_none() && forwarded.published.len() == usize::try_from(count).unwrap());
+    (broker, connection.create_channel().await.unwrap())
+}
+
+#[tokio::test]
+async fn messages_come_in_order_and_in_batches_of_what_is_there() {
+    let servers = Servers::claim().await;
+    let (broker, channel) = with_messages(&servers, 1_000).await;
+    let recorder = Recorder::new(|_| Ok(()));
+    let running = Running::on(&broker, Arc::clone(&recorder));
+    eventually("all are delivered", PATIENCE, async || recorder.numbers().len() == 1_000).await;
+    running.stopped().await;
+    assert_eq!(recorder.numbers(), (0..1_000).collect::<Vec<i64>>());
+    let sizes = recorder.sizes();
+    assert!(sizes.iter().all(|size| (1..=BATCH).contains(size)) && sizes.len() < 500, "{sizes:?}");
+    assert_eq!(ready(&channel, WORK).await, 0, "acknowledged, so nothing came back when the consumer left");
+    assert_eq!((broker.counters().delivered.get(), broker.counters().redelivered.get()), (1_000, 0));
+}
+
+#[tokio::test]
+async fn a_batch_is_acknowledged_only_after_it_was_handled() {
+    let servers = Servers::claim().await;
+    let (broker, channel) = with_messages(&servers, 10).await;
+    let recorder = Recorder::gated();
+    let running = Running::on(&broker, Arc::clone(&recorder));
+    eventually("a batch is in hand", PATIENCE, async || !recorder.numbers().is_empty()).await;
+    // The process dies.
+    running.done.abort();
+    assert!(running.done.await.unwrap_err().is_cancelled());
+    eventually("all messages are back", PATIENCE, async || ready(&channel, WORK).await == 10).await;
+}
+
+#[tokio::test]
+async fn a_stopping_consumer_finishes_the_batch_in_hand_and_gives_back_the_rest() {
+    let servers = Servers::claim().await;
+    let (broker, channel) = with_messages(&servers, 500).await;
+    let recorder = Recorder::gated();
+    let running = Running::on(&broker, Arc::clone(&recorder));
+    eventually("a batch is in hand", PATIENCE, async || !recorder.numbers().is_empty()).await;
+    running.stop.cancel();
+    // The consumer takes no more while the batch is still being handled; then it finishes.
+    let url = format!("{}api/queues/{}/{WORK}", servers.management_url(), servers.vhost());
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    eventually("the subscription has ended", PATIENCE, async || {
+        let queue: serde_json::Value = client.get(&url).send().await.ok()?.json().await.ok()?;
+        (queue["consumers"] == 0).then_some(())
+    })
+    .await;
+    assert!(!running.done.is_finished());
+    recorder.gate.add_permits(1);
+    running.done.await.unwrap();
+    let handled = recorder.numbers().len();
+    assert_eq!(recorder.sizes().len(), 1);
+    assert_eq!(ready(&channel, WORK).await as usize, 500 - handled);
+}
+
+#[tokio::test]
+async fn what_was_given_up_comes_again_whole() {
+    let servers = Servers::claim().await;
+    let (broker, channel) = with_messages(&servers, 50).await;
+    let calls = AtomicUsize::new(0);
+    let recorder = Recorder::new(move |_| match calls.fetch_add(1, Ordering::Relaxed) {
+        0 => Err(Stopping),
+        _ => Ok(()),
+    });
+    let running = Running::on(&broker, Arc::clone(&recorder));
+    let all: BTreeSet<i64> = (0..50).collect();
+    eventually("all are handled", PATIENCE, async || {
+        let batches = recorder.batches.lock().unwrap();
+        let handled: BTreeSet<i64> = batches.iter().skip(1).flatten().map(|m| crate::parts::number(&m.body)).collect();
+        handled == all
+    })
+    .await;
+    running.stopped().await;
+    assert_eq!(ready(&channel, WORK).await, 0);
+    let batches = recorder.batches.lock().unwrap();
+    let again: Vec<u32> = batches.iter().skip(1).flatten().map(|message| message.delivery_count).collect();
+    assert!(again.iter().all(|count| *count == 1), "{again:?}");
+}
+
+#[tokio::test]
+async fn a_message_that_was_delivered_twice_before_is_handled_alone() {
+    let servers = Servers::claim().await;
+    let (broker, channel) = with_messages(&servers, 20).await;
+    // Whoever takes message 7 with others is lost; alone, it can be handled.
+    let recorder = Recorder::new(|batch| {
+        let harmful = batch.iter().any(|message| message.body == b"7");
+        assert!(!harmful || batch.len() == 1, "this is meant to panic");
+        Ok(())
+    });
+    let running = Running::on(&broker, Arc::clone(&recorder));
+    eventually("message 7 is handled alone", PATIENCE, async || {
+        let batches = recorder.batches.lock().unwrap();
+        batches.iter().any(|batch| batch.len() == 1 && batch[0].body == b"7")
+    })
+    .await;
+    let all: BTreeSet<i64> = (0..20).collect();
+    eventually("all others are, too", PATIENCE, async || {
+        recorder.numbers().into_iter().collect::<BTreeSet<i64>>() == all && ready(&channel, WORK).await == 0
+    })
+    .await;
+    running.stopped().await;
+    assert_eq!(ready(&channel, WORK).await, 0);
+    let batches = recorder.batches.lock().unwrap();
+    let suspects = || batches.iter().filter(|batch| batch.iter().any(|message| message.delivery_count >= 2));
+    assert!(suspects().count() > 0 && suspects().all(|batch| batch.len() == 1));
+    assert!(broker.counters().reconnects.get() >= 2, "the panics ended sessions, not the consumer");
+}
+
+#[tokio::test]
+async fn nothing_is_lost_when_the_connection_is_closed_under_the_consumer() {
+    let servers = Servers::claim().await;
+    let (broker, channel) = with_messages(&servers, 2_000).await;
+    let recorder = Recorder::gated();
+    let running = Running::on(&broker, Arc::clone(&recorder));
+    let name = connection_name(&servers, "consuming").await;
+    recorder.gate.add_permits(1);
+    eventually("a second batch is in hand", PATIENCE, async || recorder.sizes().len() == 2).await;
+    kill(&servers, &name).await;
+    let mut link = broker.watch_consuming();
+    tokio::time::timeout(PATIENCE, link.wait_for(|link| matches!(link, Link::Down { .. }))).await.unwrap().unwrap();
+    recorder.gate.add_permits(10_000);
+    let all: BTreeSet<i64> = (0..2_000).collect();
+    eventually("all are delivered", PATIENCE, async || {
+        recorder.numbers().into_iter().collect::<BTreeSet<i64>>() == all
+    })
+    .await;
+    running.stopped().await;
+    assert_eq!(ready(&channel, WORK).await, 0);
+    assert_eq!(broker.counters().reconnects.get(), 1);
+}
+
+#[tokio::test]
+async fn a_queue_that_is_deleted_comes_back_and_is_consumed_again() {
+    let servers = Servers::claim().await;
+    let (broker, channel) = with_messages(&servers, 1).await;
+    let recorder = Recorder::new(|_| Ok(()));
+    let running = Running::on(&broker, Arc::clone(&recorder));
+    eventually("the message is delivered", PATIENCE, async || recorder.numbers() == [0]).await;
+    channel.queue_delete(WORK.into(), QueueDeleteOptions::default()).await.unwrap();
+    eventually("the consumer noticed", PATIENCE, async || broker.counters().reconnects.get() == 1).await;
+    let mut link = broker.watch_consuming();
+    tokio::time::timeout(PATIENCE, link.wait_for(|link| *link == Link::Up)).await.unwrap().unwrap();
+    let connection = connect(&servers).await;
+    let publishing = ConfirmChannel::open(&connection).await.unwrap();
+    let (forwarded, _) = forward_batch(&publishing, vec![outbound(1, to_work())]).await;
+    assert_eq!(forwarded.published, [1]);
+    eventually("the next message is delivered", PATIENCE, async || recorder.numbers() == [0, 1]).await;
+    running.stopped().await;
+}
+
+#[tokio::test]
+async fn a_consumer_stops_at_once_when_there_is_no_broker() {
+    let url = saga_runtime::Secret::new("amqp://me:word@127.0.0.1:9/nowhere");
+    let broker = Broker::new(&url, "test", &crate::parts::TOPOLOGY, crate::parts::DECLARED).unwrap();
+    let running = Running::on(&broker, Recorder::new(|_| Ok(())));
+    eventually("it tries again and again", PATIENCE, async || broker.counters().reconnects.get() >= 2).await;
+    assert!(matches!(broker.links().consuming, Link::Down { why } if why.contains("127.0.0.1:9")));
+    let begun = std::time::Instant::now();
+    running.stopped().await;
+    assert!(begun.elapsed().as_secs() < 2);
+}

@@ -1,0 +1,201 @@
+//! What the tests share: a small topology, marks and handlers in memory, a look into queues.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use lapin::options::{BasicGetOptions, QueueDeclareOptions};
+use lapin::types::FieldTable;
+use lapin::{Channel, Connection, ConnectionProperties};
+use saga_runtime::StoreError;
+use saga_runtime::broker::topology::Options;
+use saga_runtime::broker::{Broker, Deliver, Incoming, Link, Marks, Outbound, Properties, Stopping};
+use saga_runtime::core::{Binding, Exchange, ExchangeType, Queue, QueueType, Route, Topology};
+use saga_runtime::secret::Secret;
+use saga_runtime::testing::{Servers, eventually};
+use serde_json::Value;
+use tokio::sync::Semaphore;
+
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const WORK: &str = "work";
+pub(crate) const DECLARED: Options = Options { passive: false, event_stream: true };
+
+pub(crate) static TOPOLOGY: Topology = Topology {
+    exchanges: &[
+        Exchange { name: "things", kind: ExchangeType::Topic },
+        Exchange { name: "commands", kind: ExchangeType::Direct },
+        Exchange { name: "dead-letters", kind: ExchangeType::Topic },
+    ],
+    queues: &[
+        Queue {
+            name: WORK,
+            kind: QueueType::Quorum,
+            consumer: "test",
+            bindings: &[Binding { exchange: "things", key: "thing.#" }, Binding { exchange: "commands", key: "test" }],
+        },
+        Queue {
+            name: "dead-letters",
+            kind: QueueType::DeadLetters,
+            consumer: "test",
+            bindings: &[Binding { exchange: "dead-letters", key: "#" }],
+        },
+        Queue {
+            name: "event-log",
+            kind: QueueType::Stream,
+            consumer: "",
+            bindings: &[Binding { exchange: "things", key: "#" }],
+        },
+    ],
+    types: &[],
+};
+
+pub(crate) fn broker(servers: &Servers, options: Options) -> Broker {
+    Broker::new(&Secret::new(servers.amqp_url()), "test", &TOPOLOGY, options).unwrap()
+}
+
+/// A broker in whose vhost everything is declared.
+pub(crate) async fn declared(servers: &Servers) -> Broker {
+    let broker = broker(servers, DECLARED);
+    broker.declare().await.unwrap();
+    broker
+}
+
+pub(crate) async fn connect(servers: &Servers) -> Connection {
+    Connection::connect(servers.amqp_url(), ConnectionProperties::default()).await.unwrap()
+}
+
+pub(crate) fn to_work() -> Route {
+    Route { exchange: "commands".to_owned(), key: "test".to_owned(), mandatory: true }
+}
+
+pub(crate) fn to_nobody() -> Route {
+    Route { exchange: "commands".to_owned(), key: "nobody".to_owned(), mandatory: true }
+}
+
+pub(crate) fn outbound(mark: i64, route: Route) -> Outbound {
+    let properties = Properties {
+        message_id: format!("m{mark}"),
+        correlation_id: "c".to_owned(),
+        kind: "DO_THING".to_owned(),
+        app_id: "test".to_owned(),
+        timestamp: 1_700_000_000,
+    };
+    Outbound { mark, route, properties, body: mark.to_string().into_bytes() }
+}
+
+pub(crate) fn number(body: &[u8]) -> i64 {
+    std::str::from_utf8(body).unwrap().parse().unwrap()
+}
+
+pub(crate) async fn ready(channel: &Channel, queue: &str) -> u32 {
+    let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+    channel.queue_declare(queue.into(), options, FieldTable::default()).await.unwrap().message_count()
+}
+
+/// Takes everything out of a queue, in order.
+pub(crate) async fn emptied(channel: &Channel, queue: &str) -> Vec<i64> {
+    let mut numbers = Vec::new();
+    while let Some(got) = channel.basic_get(queue.into(), BasicGetOptions { no_ack: true }).await.unwrap() {
+        numbers.push(number(&got.delivery.data));
+    }
+    numbers
+}
+
+pub(crate) async fn up(broker: &Broker) {
+    let mut link = broker.watch_publishing();
+    tokio::time::timeout(PATIENCE, link.wait_for(|link| *link == Link::Up)).await.unwrap().unwrap();
+}
+
+/// The name of the connection of this purpose, as the management API knows it.
+pub(crate) async fn connection_name(servers: &Servers, purpose: &str) -> String {
+    let url = format!("{}api/vhosts/{}/connections", servers.management_url(), servers.vhost());
+    eventually(&format!("RabbitMQ lists the {purpose} connection"), PATIENCE, async || {
+        let connections: Value = client().get(&url).send().await.ok()?.json().await.ok()?;
+        let all = connections.as_array()?.iter();
+        let mut ours = all.filter(|connection| connection["client_properties"]["purpose"] == purpose);
+        Some(ours.next()?["name"].as_str()?.to_owned())
+    })
+    .await
+}
+
+/// Closes a connection as an operator would.
+pub(crate) async fn kill(servers: &Servers, name: &str) {
+    let mut url: reqwest::Url = servers.management_url().parse().unwrap();
+    url.path_segments_mut().unwrap().clear().extend(["api", "connections", name]);
+    client().delete(url).send().await.unwrap().error_for_status().unwrap();
+}
+
+fn client() -> reqwest::Client {
+    reqwest::Client::builder().no_proxy().build().unwrap()
+}
+
+/// Marks in memory. Those handed in as leftovers are found by the sweep, once.
+#[derive(Default)]
+pub(crate) struct MemoryMarks {
+    pub(crate) leftovers: Mutex<Vec<Outbound>>,
+    pub(crate) removed: Mutex<BTreeMap<i64, usize>>,
+}
+
+impl MemoryMarks {
+    pub(crate) fn removed(&self) -> BTreeSet<i64> {
+        self.removed.lock().unwrap().keys().copied().collect()
+    }
+}
+
+impl Marks for MemoryMarks {
+    fn published<'a>(&'a self, marks: &'a [i64]) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            let mut removed = self.removed.lock().unwrap();
+            marks.iter().for_each(|mark| *removed.entry(*mark).or_default() += 1);
+            Ok(())
+        })
+    }
+
+    fn leftovers<'a>(&'a self, limit: i64) -> BoxFuture<'a, Result<Vec<Outbound>, StoreError>> {
+        Box::pin(async move {
+            let mut leftovers = self.leftovers.lock().unwrap();
+            let some = leftovers.len().min(usize::try_from(limit).unwrap());
+            Ok(leftovers.drain(..some).collect())
+        })
+    }
+}
+
+/// Writes down what is delivered, and does as it is told.
+pub(crate) struct Recorder {
+    pub(crate) batches: Mutex<Vec<Vec<Incoming>>>,
+    /// One permit for each batch that may return.
+    pub(crate) gate: Semaphore,
+    answer: Box<dyn Fn(&[Incoming]) -> Result<(), Stopping> + Send + Sync>,
+}
+
+impl Recorder {
+    pub(crate) fn new(answer: impl Fn(&[Incoming]) -> Result<(), Stopping> + Send + Sync + 'static) -> Arc<Self> {
+        let gate = Semaphore::new(Semaphore::MAX_PERMITS);
+        Arc::new(Self { batches: Mutex::default(), gate, answer: Box::new(answer) })
+    }
+
+    /// One whose batches return only as the test lets them.
+    pub(crate) fn gated() -> Arc<Self> {
+        Arc::new(Self { batches: Mutex::default(), gate: Semaphore::new(0), answer: Box::new(|_| Ok(())) })
+    }
+
+    pub(crate) fn numbers(&self) -> Vec<i64> {
+        self.batches.lock().unwrap().iter().flatten().map(|message| number(&message.body)).collect()
+    }
+
+    pub(crate) fn sizes(&self) -> Vec<usize> {
+        self.batches.lock().unwrap().iter().map(Vec::len).collect()
+    }
+}
+
+impl Deliver for Recorder {
+    fn deliver<'a>(&'a self, queue: &'static str, batch: Vec<Incoming>) -> BoxFuture<'a, Result<(), Stopping>> {
+        assert_eq!(queue, WORK);
+        Box::pin(async move {
+            self.batches.lock().unwrap().push(batch.clone());
+            self.gate.acquire().await.unwrap().forget();
+            (self.answer)(&batch)
+        })
+    }
+}
