@@ -52,13 +52,18 @@ fn from_parsed(json: &serde_json::Value, depth: usize) -> Result<Value, Error> {
         serde_json::Value::Number(number) => from_number(number),
         serde_json::Value::String(text) => Ok(Value::Text(text.clone())),
         serde_json::Value::Array(items) => {
-            let depth = deeper(depth)?;
-            items.iter().map(|item| from_parsed(item, depth)).collect::<Result<_, _>>().map(Value::List)
+            let (depth, mut values) = (deeper(depth)?, Vec::with_capacity(items.len()));
+            for item in items {
+                values.push(from_parsed(item, depth)?);
+            }
+            Ok(Value::List(values))
         }
         serde_json::Value::Object(members) => {
-            let depth = deeper(depth)?;
-            let member = |(key, json): (&String, _)| Ok((key.clone(), from_parsed(json, depth)?));
-            object(members.iter().map(member).collect::<Result<_, _>>()?)
+            let (depth, mut values) = (deeper(depth)?, Vec::with_capacity(members.len()));
+            for (key, member) in members {
+                values.push((key.clone(), from_parsed(member, depth)?));
+            }
+            object(values)
         }
     }
 }
@@ -87,14 +92,18 @@ pub(crate) fn from_raw(raw: &RawValue, depth: usize) -> Result<Value, Error> {
         Some(b'f') => Ok(Value::Bool(false)),
         Some(b'"') => parse(text).map(Value::Text),
         Some(b'[') => {
-            let depth = deeper(depth)?;
-            let items: Vec<&RawValue> = parse(text)?;
-            items.into_iter().map(|item| from_raw(item, depth)).collect::<Result<_, _>>().map(Value::List)
+            let (depth, mut values) = (deeper(depth)?, Vec::new());
+            for item in parse::<Vec<&RawValue>>(text)? {
+                values.push(from_raw(item, depth)?);
+            }
+            Ok(Value::List(values))
         }
         Some(b'{') => {
-            let depth = deeper(depth)?;
-            let member = |(key, raw): (Cow<'_, str>, _)| Ok((key.into_owned(), from_raw(raw, depth)?));
-            object(members(text)?.into_iter().map(member).collect::<Result<_, _>>()?)
+            let (depth, mut values) = (deeper(depth)?, Vec::new());
+            for (key, member) in members(text)? {
+                values.push((key.into_owned(), from_raw(member, depth)?));
+            }
+            object(values)
         }
         _ if text.contains(['.', 'e', 'E']) => text.parse().map(Value::Float).map_err(|_| Error::Json(text.to_owned())),
         _ => Int::parse(text).map(Value::Int),

@@ -60,8 +60,8 @@ pub enum Value {
 }
 
 impl Value {
-    /// How deep values may be nested: a little less than what Python manages.
-    pub const MOST_DEPTH: usize = 900;
+    /// How deep values may be nested. Python manages some 990 from a plain script, fewer the deeper it is itself.
+    pub const MOST_DEPTH: usize = 500;
 
     /// Python's `repr` of it.
     ///
@@ -153,6 +153,12 @@ impl From<String> for Value {
 impl From<Int> for Value {
     fn from(number: Int) -> Self {
         Value::Int(number)
+    }
+}
+
+impl From<u128> for Value {
+    fn from(number: u128) -> Self {
+        Value::Int(number.into())
     }
 }
 
