@@ -1,1 +1,68 @@
-//! Being written.
+//! The orders of the pet store.
+//!
+//! A request for an order is a row and ORDER_REQUESTED, written together; the orchestrator runs
+//! the saga; what comes of it is read from three queues and written to that row, which whoever
+//! waits looks at. Read `domain` first: it decides. `messages` and `http` are the two ways in, `store` is
+//! the SQL, and `waiters` brings outcomes to clients.
+
+pub mod config;
+pub mod domain;
+pub mod error;
+pub mod http;
+pub mod messages;
+pub mod store;
+pub mod waiters;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use saga_contract::{Names, TOPOLOGY, processes, queues};
+use saga_runtime::{Process, ProcessError, Spec};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use config::Config;
+use http::App;
+use messages::Messages;
+use waiters::Waiters;
+
+/// The process's name.
+pub const NAME: &str = processes::ORDER_SERVICE;
+/// Where it listens unless told otherwise.
+pub const ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8082);
+
+/// The queues that it consumes.
+const QUEUES: [&str; 3] = [queues::ORDER_PET_EVENTS, queues::ORDER_COMMANDS, queues::ORDER_SAGA_EVENTS];
+
+/// Runs the process with its own listener until `shutdown`.
+///
+/// # Errors
+/// [`ProcessError`].
+pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), ProcessError> {
+    let listener = TcpListener::bind(config.process.listen.unwrap_or(ADDRESS)).await?;
+    serve(config, listener, shutdown).await
+}
+
+/// Runs the process on a listener until `shutdown`.
+///
+/// # Errors
+/// [`ProcessError`].
+pub async fn serve(config: Config, listener: TcpListener, shutdown: CancellationToken) -> Result<(), ProcessError> {
+    let Config { process: settings, order_wait: wait, order_waiters } = config;
+    let (database, domain) = (settings.database_url.clone(), settings.domain.clone());
+    let version = env!("CARGO_PKG_VERSION");
+    let spec = Spec { name: NAME, version, topology: &TOPOLOGY, migrations: store::migrations() };
+    let mut process = Process::new(spec, settings)?;
+    let (waiters, writer, ids) = (Waiters::new(order_waiters), process.writer(), process.ids());
+    let handler = Arc::new(Messages::new(ids.clone(), waiters.clone()));
+    for queue in QUEUES {
+        process.consume(queue, handler.clone());
+    }
+    let (looking, ringing, pool) = (waiters.clone(), waiters.clone(), writer.pool().clone());
+    process.background("look", |stop| waiters::look(looking, pool, stop));
+    process.background("ring", |stop| waiters::ring(ringing, database, stop));
+    let names = Names::new(process.salt(), &domain);
+    let (routes, document) = http::routes(App { writer, ids, names, waiters, wait });
+    process.openapi(document);
+    process.serve(listener, routes, shutdown).await
+}

@@ -1,0 +1,21 @@
+//! The settings of order-service. The doc comments are the help text.
+
+use std::time::Duration;
+
+use clap::Parser;
+use saga_runtime::config::{ProcessConfig, parse_duration};
+
+/// Orders of the pet store: takes requests, has their sagas run, and tells clients what came of them.
+#[derive(Debug, Clone, Parser)]
+#[command(name = crate::NAME, version)]
+pub struct Config {
+    /// What every process has.
+    #[command(flatten)]
+    pub process: ProcessConfig,
+    /// How long a client waits at most for the outcome of its request; then it is answered 202.
+    #[arg(long, env = "ORDER_WAIT", default_value = "5s", value_parser = parse_duration)]
+    pub order_wait: Duration,
+    /// How many clients may wait at once; further ones are answered 503.
+    #[arg(long, env = "ORDER_WAITERS", default_value_t = 800)]
+    pub order_waiters: usize,
+}

@@ -1,0 +1,103 @@
+//! HTTP: one page per kind of request. What may be said is decided in `domain`, how it is said here.
+
+mod ask;
+mod place;
+mod read;
+mod wire;
+
+use std::time::Duration;
+
+use saga_contract::Names;
+use saga_core::{Body as Data, Ids, Message, Payload, PayloadError, Time};
+use saga_runtime::{StoreError, Writer};
+use tokio::time::Instant;
+use utoipa::OpenApi;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::domain::Request;
+use crate::waiters::Waiters;
+
+pub use wire::{Order, OrderItem};
+
+/// What requests need.
+#[derive(Clone)]
+pub struct App {
+    /// The database, with the messages that changes send.
+    pub writer: Writer,
+    /// The forges of the engine's ids.
+    pub ids: Ids,
+    /// The forges of the store's ids.
+    pub names: Names,
+    /// Those who wait.
+    pub waiters: Waiters,
+    /// How long a client waits at most for the outcome of its request.
+    pub wait: Duration,
+}
+
+/// Under which paths everything is.
+const BASE: &str = "/api/v3";
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "order-service", description = "Orders of the pet store: the Petstore's API, and what it lacks."),
+    tags((name = "store", description = "Access to Petstore orders")),
+    modifiers(&Bearer)
+)]
+struct Document;
+
+/// Operators have a token.
+struct Bearer;
+
+impl utoipa::Modify for Bearer {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let scheme = SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build());
+        document.components.get_or_insert_default().add_security_scheme("operator", scheme);
+    }
+}
+
+/// All routes, and the document that describes them.
+pub fn routes(app: App) -> (axum::Router, utoipa::openapi::OpenApi) {
+    let store = OpenApiRouter::new()
+        .routes(routes!(place::place_order))
+        .routes(routes!(read::get_order, ask::cancel_order))
+        .routes(routes!(ask::approve_order))
+        .routes(routes!(ask::deliver_order))
+        .routes(routes!(read::list_orders));
+    let (router, document) = OpenApiRouter::with_openapi(Document::openapi()).nest(BASE, store).split_for_parts();
+    (router.with_state(app), document)
+}
+
+impl App {
+    fn deadline(&self) -> Instant {
+        Instant::now() + self.wait
+    }
+
+    /// An event that a request over HTTP causes, of the order as it is after the change.
+    fn event<P: Payload>(
+        &self,
+        request: &Request,
+        payload: &P,
+        traceparent: Option<String>,
+        now: Time,
+    ) -> Result<Message, StoreError> {
+        let data = Data::of(payload).map_err(|error| unwritable(&error))?;
+        let subject = request.order.to_string();
+        let id = self.ids.event_at(&subject, request.version, P::TYPE);
+        let mut message = Message::new(id, crate::NAME, subject, data, now).at_version(request.version);
+        message.saga_id = Some(request.saga);
+        message.correlation_id = self.ids.correlation(request.saga);
+        message.traceparent = traceparent;
+        Ok(message)
+    }
+}
+
+fn unwritable(error: &PayloadError) -> StoreError {
+    StoreError::Corrupt { what: "an event".to_owned(), why: error.to_string() }
+}
+
+/// Where an order is found.
+fn location(request: &Request) -> String {
+    format!("{BASE}/store/order/{}", request.number)
+}

@@ -1,0 +1,11 @@
+//! The process `order-service`.
+
+use clap::Parser;
+use order_service::config::Config;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let config = Config::parse();
+    saga_runtime::telemetry::init(config.process.log_json)?;
+    Ok(order_service::run(config, saga_runtime::process::shutdown_signal()?).await?)
+}

@@ -1,0 +1,40 @@
+//! Looking at the rows that are waited for: one query for all of them.
+
+use std::time::Duration;
+
+use saga_runtime::{Pool, StoreError};
+use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::Waiters;
+use crate::store;
+
+/// How often all awaited orders are looked at, whatever happens.
+pub const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// Looks, until `stop`: at once at orders that were woken, and at all awaited ones every [`LOOK_EVERY`].
+pub async fn look(waiters: Waiters, pool: Pool, stop: CancellationToken) {
+    let mut next_round = Instant::now() + LOOK_EVERY;
+    while stop.run_until_cancelled(timeout_at(next_round, waiters.0.woken.notified())).await.is_some() {
+        if Instant::now() >= next_round {
+            next_round = Instant::now() + LOOK_EVERY;
+            waiters.look_at_all();
+        }
+        if let Err(error) = look_once(&waiters, &pool).await {
+            tracing::warn!(%error, "cannot look at awaited orders; trying again");
+        }
+    }
+}
+
+/// Looks once, at the orders that were woken.
+pub(super) async fn look_once(waiters: &Waiters, pool: &Pool) -> Result<(), StoreError> {
+    let woken = std::mem::take(&mut waiters.table().woken);
+    if woken.is_empty() {
+        return Ok(());
+    }
+    let orders: Vec<Uuid> = woken.into_iter().collect();
+    let client = pool.get().await?;
+    waiters.bring(store::find_many(&client, &orders).await?);
+    Ok(())
+}

@@ -1,0 +1,239 @@
+//! Clients that wait for the outcome of an order.
+//!
+//! The outcome is a row, so any copy of this process can answer, whichever copy consumed the
+//! message that brought it. A waiter hears of it in three ways, each a net under the one before:
+//!
+//! 1. the copy that consumed it looks at once, right after its commit ([`Waiters::wake`]);
+//! 2. it rings for the other copies ([`ring`]): one NOTIFY for all that was committed meanwhile, on a
+//!    connection of its own; inside the business transaction it would be a lock that all commits share;
+//! 3. each copy looks every [`LOOK_EVERY`] at all orders for which somebody waits ([`look`]).
+//!
+//! Nobody waits for a message, only for the row: whatever is lost on the way costs at most that long.
+
+mod bell;
+mod look;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, timeout_at};
+use uuid::Uuid;
+
+use crate::domain::Request;
+
+pub use bell::ring;
+pub use look::{LOOK_EVERY, look};
+
+/// How many orders may be kept to tell other copies of.
+const MOST_TO_TELL: usize = 10_000;
+
+/// Those who wait in this process. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Waiters(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    limit: usize,
+    table: Mutex<Table>,
+    /// There is something to look at.
+    woken: Notify,
+    /// There is something to tell other copies.
+    told: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    seats: usize,
+    orders: BTreeMap<Uuid, Awaited>,
+    woken: BTreeSet<Uuid>,
+    to_tell: BTreeSet<Uuid>,
+}
+
+/// An order for which somebody waits.
+#[derive(Debug)]
+struct Awaited {
+    seats: usize,
+    news: watch::Sender<Option<Arc<Request>>>,
+}
+
+/// A place to wait for one order; given back when dropped.
+#[derive(Debug)]
+pub struct Seat {
+    waiters: Waiters,
+    order: Uuid,
+    news: watch::Receiver<Option<Arc<Request>>>,
+}
+
+/// As many wait as may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("too many clients are waiting for orders")]
+pub struct Full;
+
+impl Waiters {
+    /// Room for `limit` clients.
+    #[must_use]
+    pub fn new(limit: usize) -> Self {
+        let table = Mutex::default();
+        Self(Arc::new(Inner { limit, table, woken: Notify::new(), told: Notify::new() }))
+    }
+
+    /// Takes a seat for an order. Do so before what you wait for can happen, or [`Seat::look`] after.
+    ///
+    /// # Errors
+    /// [`Full`].
+    pub fn sit(&self, order: Uuid) -> Result<Seat, Full> {
+        let mut table = self.table();
+        if table.seats >= self.0.limit {
+            return Err(Full);
+        }
+        table.seats += 1;
+        let awaited = table.orders.entry(order).or_insert_with(|| Awaited { seats: 0, news: watch::Sender::new(None) });
+        awaited.seats += 1;
+        let news = awaited.news.subscribe();
+        Ok(Seat { waiters: self.clone(), order, news })
+    }
+
+    /// How many wait.
+    #[must_use]
+    pub fn seated(&self) -> usize {
+        self.table().seats
+    }
+
+    /// Something was committed that decides these orders: their waiters here look at once, and
+    /// other copies are told.
+    pub fn wake(&self, orders: impl IntoIterator<Item = Uuid>) {
+        let orders: Vec<Uuid> = orders.into_iter().collect();
+        if orders.is_empty() {
+            return;
+        }
+        self.look_at(orders.iter().copied());
+        let mut table = self.table();
+        // Nobody rings while the connection is lost; other copies look by themselves.
+        if table.to_tell.len() < MOST_TO_TELL {
+            table.to_tell.extend(orders);
+        }
+        drop(table);
+        self.0.told.notify_one();
+    }
+
+    /// Waiters of these orders look at once, if there are any here.
+    fn look_at(&self, orders: impl IntoIterator<Item = Uuid>) {
+        let mut table = self.table();
+        let Table { orders: awaited, woken, .. } = &mut *table;
+        woken.extend(orders.into_iter().filter(|order| awaited.contains_key(order)));
+        if !woken.is_empty() {
+            self.0.woken.notify_one();
+        }
+    }
+
+    fn look_at_all(&self) {
+        let all: Vec<Uuid> = self.table().orders.keys().copied().collect();
+        self.look_at(all);
+    }
+
+    fn bring(&self, news: Vec<Request>) {
+        let table = self.table();
+        for request in news {
+            if let Some(awaited) = table.orders.get(&request.order) {
+                awaited.news.send_replace(Some(Arc::new(request)));
+            }
+        }
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        // Nothing panics while it is held; and if it did, what it holds would still be true.
+        self.0.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Seat {
+    /// Has the order looked at once: for those who sat down late.
+    pub fn look(&self) {
+        self.waiters.look_at([self.order]);
+    }
+
+    /// Waits until `decided` has an answer, at most until the deadline.
+    pub async fn until<T>(&mut self, deadline: Instant, decided: impl Fn(&Request) -> Option<T>) -> Option<T> {
+        loop {
+            let news = self.news.borrow_and_update().clone();
+            if let Some(answer) = news.as_deref().and_then(&decided) {
+                return Some(answer);
+            }
+            // The sender lives as long as this seat.
+            timeout_at(deadline, self.news.changed()).await.ok()?.ok()?;
+        }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut table = self.waiters.table();
+        table.seats -= 1;
+        if let Some(awaited) = table.orders.get_mut(&self.order) {
+            awaited.seats -= 1;
+            if awaited.seats == 0 {
+                table.orders.remove(&self.order);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::request_tests::request;
+    use std::time::Duration;
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_secs(5)
+    }
+
+    #[tokio::test]
+    async fn all_who_wait_for_an_order_get_its_news() {
+        let waiters = Waiters::new(10);
+        let request = request();
+        let (mut one, mut two) = (waiters.sit(request.order).unwrap(), waiters.sit(request.order).unwrap());
+        let mut other = waiters.sit(Uuid::nil()).unwrap();
+        waiters.bring(vec![request.clone()]);
+        assert_eq!(one.until(soon(), |r| Some(r.number)).await, Some(request.number));
+        assert_eq!(two.until(soon(), |r| Some(r.number)).await, Some(request.number));
+        assert_eq!(other.until(Instant::now(), |r| Some(r.number)).await, None, "its deadline has passed");
+    }
+
+    #[tokio::test]
+    async fn news_that_decide_nothing_are_waited_past() {
+        let waiters = Waiters::new(1);
+        let mut request = request();
+        let mut seat = waiters.sit(request.order).unwrap();
+        let waiting = tokio::spawn(async move { seat.until(soon(), |r| (r.version == 3).then_some(r.version)).await });
+        for version in 1..=3 {
+            request.version = version;
+            waiters.bring(vec![request.clone()]);
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(waiting.await.unwrap(), Some(3));
+    }
+
+    #[test]
+    fn seats_are_counted_and_given_back() {
+        let waiters = Waiters::new(2);
+        let (one, two) = (waiters.sit(Uuid::nil()).unwrap(), waiters.sit(Uuid::nil()).unwrap());
+        assert_eq!(waiters.sit(Uuid::max()).unwrap_err(), Full);
+        drop(one);
+        assert_eq!(waiters.seated(), 1);
+        let three = waiters.sit(Uuid::max()).unwrap();
+        drop((two, three));
+        assert_eq!(waiters.seated(), 0);
+        assert!(waiters.table().orders.is_empty());
+    }
+
+    #[test]
+    fn only_awaited_orders_are_looked_at_but_all_are_told() {
+        let waiters = Waiters::new(2);
+        let _seat = waiters.sit(Uuid::max()).unwrap();
+        waiters.wake([Uuid::nil(), Uuid::max()]);
+        assert_eq!(waiters.table().woken, BTreeSet::from([Uuid::max()]));
+        assert_eq!(waiters.table().to_tell, BTreeSet::from([Uuid::nil(), Uuid::max()]));
+    }
+}
