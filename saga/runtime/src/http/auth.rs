@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRef, FromRequestParts};
 use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue};
@@ -114,17 +114,18 @@ fn digest(token: &str) -> [u8; 32] {
 }
 
 /// The name behind the request's bearer token. As an argument of a handler it keeps everybody else
-/// out, with a 401.
+/// out, with a 401. The state of such a route gives the tokens ([`FromRef`]).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operator(pub String);
 
-impl<S: Send + Sync> FromRequestParts<S> for Operator {
+impl<S: Send + Sync> FromRequestParts<S> for Operator
+where
+    Tokens: FromRef<S>,
+{
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
-        let Some(tokens) = parts.extensions.get::<Tokens>() else {
-            return Err(Problem::internal(&"a route that asks for an operator was served without the tokens"));
-        };
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let tokens = Tokens::from_ref(state);
         let token = bearer(&parts.headers).ok_or_else(|| refuse("the request carries no bearer token"))?;
         let name = tokens.name_of(token).ok_or_else(|| refuse("nobody has this token"))?;
         Ok(Self(name.to_owned()))

@@ -4,58 +4,80 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use axum::response::IntoResponse;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use tokio::sync::watch;
 use utoipa::ToSchema;
 
-use super::extract::Json;
+use super::problem::{Problem, STARTING};
+use super::Json;
+use crate::broker::{Broker, Link};
 use crate::store::{Pool, query};
 
 /// A database that does not answer within this time is not there.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// What a process has reached so far. Clones tell of the same process.
-#[derive(Debug, Clone, Default)]
-pub struct Readiness(Arc<Reached>);
-
-#[derive(Debug, Default)]
-struct Reached {
-    database_once: AtomicBool,
-    broker_once: AtomicBool,
-    broker: AtomicBool,
+/// Looks at what a process needs.
+#[derive(Debug, Clone)]
+pub(super) struct Probe {
+    pool: Pool,
+    schema: watch::Receiver<bool>,
+    consuming: watch::Receiver<Link>,
+    publishing: watch::Receiver<Link>,
+    broker_once: Arc<AtomicBool>,
 }
 
-impl Readiness {
-    /// The database was reached and its schema is up to date. Whether it still is there is looked up
-    /// at each question.
-    pub fn database_reached(&self) {
-        self.0.database_once.store(true, Ordering::Relaxed);
+impl Probe {
+    /// Remembers from now on whether both connections to the broker were there.
+    pub(super) fn new(pool: Pool, schema: watch::Receiver<bool>, broker: &Broker) -> Self {
+        let (consuming, publishing) = (broker.watch_consuming(), broker.watch_publishing());
+        let broker_once = Arc::new(AtomicBool::new(false));
+        tokio::spawn(remember(consuming.clone(), publishing.clone(), Arc::clone(&broker_once)));
+        Self { pool, schema, consuming, publishing, broker_once }
     }
 
-    /// The broker is there, all that the topology names is declared; or it is gone again.
-    pub fn broker(&self, up: bool) {
-        self.0.broker.store(up, Ordering::Relaxed);
-        if up {
-            self.0.broker_once.store(true, Ordering::Relaxed);
-        }
-    }
-
-    async fn look(&self, pool: &Pool) -> Health {
-        let was = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
-        let database = match (was(&self.0.database_once), answers(pool).await) {
+    async fn look(&self) -> Health {
+        let schema = *self.schema.borrow();
+        let database = match (schema, answers(&self.pool).await) {
             (true, true) => Part::Up,
             (true, false) => Part::Lost,
             (false, _) => Part::NeverReached,
         };
-        let broker = match (was(&self.0.broker_once), was(&self.0.broker)) {
-            (_, true) => Part::Up,
-            (true, false) => Part::Lost,
-            (false, false) => Part::NeverReached,
-        };
+        let broker = if self.broker_once.load(Ordering::Acquire) { self.link() } else { Part::NeverReached };
         Health { status: Status::of(database, broker), database, broker }
     }
+
+    fn link(&self) -> Part {
+        match (&*self.consuming.borrow(), &*self.publishing.borrow()) {
+            (Link::Up, Link::Up) => Part::Up,
+            (Link::Down { .. }, _) | (_, Link::Down { .. }) => Part::Lost,
+            (Link::Blocked { .. }, _) | (_, Link::Blocked { .. }) => Part::Blocked,
+        }
+    }
+}
+
+/// Ends once both connections were there, or the process is gone.
+async fn remember(mut consuming: watch::Receiver<Link>, mut publishing: watch::Receiver<Link>, once: Arc<AtomicBool>) {
+    let there = |link: &Link| !matches!(link, Link::Down { .. });
+    let reached = async {
+        consuming.wait_for(there).await.ok()?;
+        publishing.wait_for(there).await.ok()?;
+        Some(())
+    };
+    if reached.await.is_some() {
+        once.store(true, Ordering::Release);
+    }
+}
+
+/// Answers 503 to everybody until the schema is up to date.
+pub(super) async fn schema_first(State(schema): State<watch::Receiver<bool>>, request: Request, next: Next) -> Response {
+    if *schema.borrow() {
+        return next.run(request).await;
+    }
+    Problem::from(&STARTING).retry_after(Duration::from_secs(1)).into_response()
 }
 
 /// Whether the database answers now.
@@ -69,7 +91,7 @@ async fn answers(pool: &Pool) -> bool {
 
 /// How a process is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Health {
+pub(super) struct Health {
     /// All in all.
     status: Status,
     /// Its database.
@@ -98,6 +120,8 @@ enum Status {
 enum Part {
     /// There.
     Up,
+    /// There, but takes no messages until it is well again.
+    Blocked,
     /// Was there once, and is not now.
     Lost,
     /// Not since this process started.
@@ -108,8 +132,8 @@ impl Status {
     fn of(database: Part, broker: Part) -> Self {
         match (database, broker) {
             (Part::NeverReached, _) | (_, Part::NeverReached) => Self::Starting,
-            (Part::Lost, Part::Up | Part::Lost) => Self::Unavailable,
-            (Part::Up, Part::Lost) => Self::Degraded,
+            (Part::Lost | Part::Blocked, Part::Up | Part::Blocked | Part::Lost) => Self::Unavailable,
+            (Part::Up, Part::Lost | Part::Blocked) => Self::Degraded,
             (Part::Up, Part::Up) => Self::Ready,
         }
     }
@@ -122,15 +146,10 @@ impl Status {
     }
 }
 
-/// What the routes of this file need.
-#[derive(Debug, Clone)]
-pub(super) struct Probe {
-    pub(super) readiness: Readiness,
-    pub(super) pool: Pool,
-}
-
 /// The process is alive
-#[utoipa::path(get, path = "/healthz", tag = "process", responses((status = 200, description = "It is alive", body = str)))]
+#[utoipa::path(get, path = "/healthz", tag = "process", responses(
+    (status = 200, description = "It is alive", body = String, content_type = "text/plain"),
+))]
 pub(super) async fn healthz() -> &'static str {
     "alive\n"
 }
@@ -144,7 +163,7 @@ pub(super) async fn healthz() -> &'static str {
     (status = 503, description = "It does not", body = Health),
 ))]
 pub(super) async fn readyz(State(probe): State<Probe>) -> impl IntoResponse {
-    let health = probe.readiness.look(&probe.pool).await;
+    let health = probe.look().await;
     (health.status.code(), Json(health))
 }
 
@@ -161,6 +180,7 @@ mod tests {
             (Part::Lost, Part::NeverReached, Status::Starting, 503),
             (Part::Up, Part::Up, Status::Ready, 200),
             (Part::Up, Part::Lost, Status::Degraded, 200),
+            (Part::Up, Part::Blocked, Status::Degraded, 200),
             (Part::Lost, Part::Up, Status::Unavailable, 503),
             (Part::Lost, Part::Lost, Status::Unavailable, 503),
         ];

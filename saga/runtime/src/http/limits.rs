@@ -114,7 +114,7 @@ pub(super) async fn measured(State(metrics): State<std::sync::Arc<Metrics>>, req
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
     let (method, start) = (request.method().clone(), Instant::now());
     let response = next.run(request).await;
-    metrics.http_request(method.as_str(), &route, response.status(), start.elapsed());
+    metrics.http_request(&method, &route, response.status(), start.elapsed());
     response
 }
 

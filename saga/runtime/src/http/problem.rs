@@ -79,6 +79,9 @@ problem_types! {
     /// The process has as much to do as it can.
     OVERLOADED = "overloaded", SERVICE_UNAVAILABLE, "Too many requests at once",
         "Wait as long as the header `Retry-After` says and send the same request again.";
+    /// The process is still coming up.
+    STARTING = "starting", SERVICE_UNAVAILABLE, "The process is starting",
+        "Wait until /readyz answers 200.";
     /// It took too long.
     TIMEOUT = "timeout", SERVICE_UNAVAILABLE, "The request took too long",
         "Whether it was done is open: send the same request again.";
@@ -217,8 +220,10 @@ impl ProblemType {
 
     /// Whether it says no more than its status does.
     fn is_plain(&self) -> bool {
-        ![INVALID_JSON.name, INVALID_PARAMETER.name, DATABASE_UNAVAILABLE.name, BROKER_UNAVAILABLE.name, TIMEOUT.name]
-            .contains(&self.name)
+        [&BAD_REQUEST, &UNAUTHORIZED, &NOT_FOUND, &METHOD_NOT_ALLOWED, &CONFLICT, &TOO_LARGE, &UNSUPPORTED_MEDIA_TYPE]
+            .into_iter()
+            .chain([&INVALID_BODY, &INTERNAL, &OVERLOADED])
+            .any(|plain| plain == self)
     }
 }
 
