@@ -90,7 +90,7 @@ impl TestServers {
         self.users.unlock().and_then(|()| self.door.lock()).map_err(Trouble::at("locking", &dir))?;
         let used = self.users.try_lock().is_err();
         if !used && !self.kept().exists() {
-            self.stack.stop_servers().await?;
+            self.stack.discard_servers().await?;
         }
         Ok(())
     }
@@ -103,7 +103,7 @@ impl TestServers {
         if self.kept().exists() {
             fs::remove_file(self.kept()).map_err(Trouble::at("removing", &self.kept()))?;
         }
-        self.stack.stop_servers().await
+        self.stack.discard_servers().await
     }
 
     fn kept(&self) -> PathBuf {

@@ -105,6 +105,7 @@ impl Apt {
 
     /// What each of `packages` needs; asks the network for fresh lists when the machine's do not know, or are old.
     fn resolve_all(&self, packages: &[&str]) -> Result<BTreeMap<String, Vec<Package>>, Trouble> {
+        say("servers", &format!("fetching package lists (10 to 20 MB) to see what {} needs", packages.join(" and ")));
         let line = Line::start("servers", "reading package lists");
         let update = run(self.apt_get().arg("update"));
         let resolved =

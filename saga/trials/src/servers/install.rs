@@ -15,6 +15,7 @@ pub fn install(packages: &[&str]) -> Result<(), Trouble> {
     if !Path::new("/usr/bin/apt-get").exists() {
         return Err(Trouble::Unmet("there is no apt-get here".into()));
     }
+    let mut command = as_root()?;
     let names = packages.join(" and ");
     let size = size_of(packages);
     say("servers", &format!("installing {names} with apt-get; their services are not started. {size}"));
@@ -24,7 +25,7 @@ pub fn install(packages: &[&str]) -> Result<(), Trouble> {
          apt-get -qq update; apt-get -qq -y {}",
         arguments(packages).join(" ")
     );
-    run(as_root()?.args(["sh", "-c", &script])).map(drop)
+    run(command.args(["sh", "-c", &script])).map(drop)
 }
 
 /// What apt-get says of the download's size, when it says anything.

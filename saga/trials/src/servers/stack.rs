@@ -123,20 +123,32 @@ impl Stack {
         Ok(was_running)
     }
 
-    /// Stops both servers, and what belongs to them.
+    /// Stops both servers, and what belongs to them, with all data written. Says whether any ran.
     ///
     /// # Errors
     /// When what was started cannot be written down.
     pub async fn stop_servers(&mut self) -> Result<bool, Trouble> {
-        // INT is PostgreSQL's fast shutdown: sessions are ended, nothing is lost. Both are asked before either is
-        // waited for; the port mapper goes last, since the broker's node needs it until its end.
-        for (server, ask) in [("rabbitmq", Signal::TERM), ("postgres", Signal::INT)] {
+        self.stop_with(Signal::TERM).await
+    }
+
+    /// Stops both servers, whose data nobody needs any more: the broker does not take its seconds to close it.
+    ///
+    /// # Errors
+    /// When what was started cannot be written down.
+    pub async fn discard_servers(&mut self) -> Result<bool, Trouble> {
+        self.stop_with(Signal::KILL).await
+    }
+
+    /// Both are asked before either is waited for; the port mapper goes last, since the broker's node needs it until
+    /// its end. INT is PostgreSQL's fast shutdown: sessions are ended, nothing is lost, no shared memory stays behind.
+    async fn stop_with(&mut self, broker: Signal) -> Result<bool, Trouble> {
+        for (server, ask) in [("rabbitmq", broker), ("postgres", Signal::INT)] {
             if let Some(started) = self.running(server) {
                 started.signal(ask);
             }
         }
         let mut any = false;
-        for (server, ask) in [("postgres", Signal::INT), ("rabbitmq", Signal::TERM), ("epmd", Signal::TERM)] {
+        for (server, ask) in [("postgres", Signal::INT), ("rabbitmq", broker), ("epmd", Signal::TERM)] {
             any |= self.stop(server, ask).await?;
         }
         Ok(any)
