@@ -154,14 +154,23 @@ pub enum DefinitionError {
     /// A compensatable step that cannot be undone, or another that can.
     #[error("step {0}: a compensatable step needs an undo, and no other may have one")]
     UndoMismatch(&'static str),
+    /// An undo that no event could ever answer.
+    #[error("step {0}: its undo names no event that says it is undone")]
+    NeverUndone(&'static str),
+    /// A pivot that is not part of every run.
+    #[error("step {0}: the pivot is part of every run, it has no condition")]
+    ConditionalPivot(&'static str),
     /// Waiting is for the pivot alone, and the pivot only waits.
     #[error("step {0}: the pivot waits, and no other step does")]
     WaitMismatch(&'static str),
     /// A retriable step has nobody who could refuse it.
     #[error("step {0}: a retriable step cannot be refused")]
     RetriableRefused(&'static str),
-    /// A step is started by the event of a step that does not stand above it on its side of the pivot.
-    #[error("step {step} starts on the event of {of}, which does not stand above it on the same side of the pivot")]
+    /// A step is started by the event of a step that does not stand above it on its side of the
+    /// pivot, or that is not part of every run.
+    #[error(
+        "step {step} starts on the event of {of}, which does not stand above it on the same side of the pivot as a step of every run"
+    )]
     NoStarter {
         /// The step.
         step: &'static str,
@@ -315,6 +324,12 @@ impl Definition {
         if step.undo.is_some() != (step.kind == Kind::Compensatable) {
             return Err(DefinitionError::UndoMismatch(step.name));
         }
+        if step.undo.is_some_and(|undo| undo.undone.is_empty()) {
+            return Err(DefinitionError::NeverUndone(step.name));
+        }
+        if step.kind == Kind::Pivot && step.condition.is_some() {
+            return Err(DefinitionError::ConditionalPivot(step.name));
+        }
         if matches!(step.start, Start::Wait) != (step.kind == Kind::Pivot) {
             return Err(DefinitionError::WaitMismatch(step.name));
         }
@@ -343,6 +358,12 @@ impl std::fmt::Debug for Definition {
 impl<'a> Facts<'a> {
     pub(crate) fn new(definition: &'a Definition, instance: &'a Instance) -> Self {
         Self { instance, definition }
+    }
+
+    /// The data of the message that started the saga, as it came.
+    #[must_use]
+    pub fn start_data(&self) -> &'a Value {
+        &self.instance.start
     }
 
     /// The data of the message that started the saga.

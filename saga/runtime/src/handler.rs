@@ -24,7 +24,7 @@ pub trait Handler: Send + Sync + 'static {
         transaction: &'a Transaction<'a>,
         batch: &'a [Message],
         now: Time,
-    ) -> BoxFuture<'a, Result<Vec<Verdict>, StoreError>>;
+    ) -> Handling<'a>;
 
     /// Whether a request that comes again is answered again, with the stored bytes. Participants
     /// do; the orchestrator resends by its timers instead.
@@ -36,6 +36,9 @@ pub trait Handler: Send + Sync + 'static {
     /// who wait in this process; nothing that must happen belongs here.
     fn committed(&self, _batch: &[Message]) {}
 }
+
+/// A batch being handled.
+pub type Handling<'a> = BoxFuture<'a, Result<Vec<Verdict>, StoreError>>;
 
 /// What became of one message.
 #[derive(Debug, Clone, PartialEq)]

@@ -16,11 +16,12 @@ pub mod orchestrator;
 pub mod process;
 pub mod secret;
 pub mod store;
+pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
 
 pub use error::StoreError;
-pub use handler::{Handler, Outgoing, Output, Verdict};
+pub use handler::{Handler, Handling, Outgoing, Output, Verdict};
 pub use process::{Process, ProcessError, Spec};
 pub use saga_core as core;
 pub use secret::Secret;

@@ -24,54 +24,38 @@ pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; chars
 type Seconds = Gauge<f64, std::sync::atomic::AtomicU64>;
 type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
 
-/// Names a queue.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct Queue {
-    /// Its name.
-    pub queue: String,
+struct Queue {
+    queue: String,
 }
 
-/// Names why a message was parked.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct Reason {
-    /// The word that groups: `malformed_data`.
-    pub reason: String,
+struct Reason {
+    reason: String,
 }
 
-/// Names a saga's definition.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct OfDefinition {
-    /// The definition's name.
-    pub definition: String,
+struct OfDefinition {
+    definition: String,
 }
 
-/// Names a definition and a state of its sagas.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct InState {
-    /// The definition's name.
-    pub definition: String,
-    /// The state: `running`, `compensating`, `completed` ...
-    pub state: String,
+struct InState {
+    definition: String,
+    state: String,
 }
 
-/// Names what became of a step.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct OfStep {
-    /// The step.
-    pub step: String,
-    /// `done`, `refused`, `undone` ...
-    pub outcome: String,
+struct OfStep {
+    step: String,
+    outcome: String,
 }
 
-/// Names a request over HTTP.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct Request {
-    /// `GET`; `other` for one that is not in the standard.
-    pub method: String,
-    /// The route as it is registered, or `none`.
-    pub route: String,
-    /// The status of the answer.
-    pub status: u16,
+struct Request {
+    method: String,
+    route: String,
+    status: u16,
 }
 
 /// What a process counts. Share it in an `Arc`; every method takes `&self`.
@@ -83,36 +67,23 @@ pub struct Metrics {
     pub conflicts: Counter,
     /// Messages that were put off.
     pub put_off: Counter,
-    /// Messages that were handled, by queue.
-    pub handled: Family<Queue, Counter>,
-    /// How long handling a batch took, by queue.
-    pub process_duration: Histograms<Queue>,
-    /// Messages that were parked, by reason.
-    pub parked: Family<Reason, Counter>,
-    /// Messages that are parked now, by reason.
-    pub parked_waiting: Family<Reason, Gauge>,
+    handled: Family<Queue, Counter>,
+    process_duration: Histograms<Queue>,
+    parked: Family<Reason, Counter>,
+    parked_waiting: Family<Reason, Gauge>,
     /// Messages that are put off now.
     pub put_off_waiting: Gauge,
-    /// Messages that are stored and not yet published.
-    pub outbox_unpublished: Gauge,
-    /// Age of the oldest of these.
-    pub outbox_oldest_age: Seconds,
+    outbox_unpublished: Gauge,
+    outbox_oldest_age: Seconds,
     /// How late the timer that fired last was.
     pub timer_lag: Seconds,
-    /// Sagas that were started.
-    pub started: Family<OfDefinition, Counter>,
-    /// Sagas that ended, by end.
-    pub finished: Family<InState, Counter>,
-    /// Sagas now, by state.
-    pub in_state: Family<InState, Gauge>,
-    /// Age of the oldest saga in each state.
-    pub in_state_oldest_age: Family<InState, Seconds>,
-    /// How often a saga was marked as needing intervention.
-    pub marked: Family<OfDefinition, Counter>,
-    /// Sagas that need intervention now.
-    pub needing_intervention: Family<OfDefinition, Gauge>,
-    /// From a step's first request to its answer, by step and outcome.
-    pub step_duration: Histograms<OfStep>,
+    started: Family<OfDefinition, Counter>,
+    finished: Family<InState, Counter>,
+    in_state: Family<InState, Gauge>,
+    in_state_oldest_age: Family<InState, Seconds>,
+    marked: Family<OfDefinition, Counter>,
+    needing_intervention: Family<OfDefinition, Gauge>,
+    step_duration: Histograms<OfStep>,
     /// Undos that were sent.
     pub compensation_attempts: Counter,
     http: Histograms<Request>,

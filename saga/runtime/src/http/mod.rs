@@ -68,6 +68,7 @@ pub struct Parts {
 /// # Panics
 /// When `routes` has a path that every process has already.
 pub fn app(parts: Parts, routes: Router) -> Router {
+    parts.metrics.register_broker(parts.broker.counters());
     let (admin, document) = admin::routes(admin::Admin::of(&parts)).split_for_parts();
     let (process, document) = about_and_health(&parts, document).split_for_parts();
     let document = openapi::merged(parts.openapi, document, parts.name, parts.version);

@@ -21,7 +21,7 @@ use crate::broker::topology::Options;
 use crate::broker::{Broker, BrokerError, Deliver, Publisher, Relay, relay};
 use crate::config::ProcessConfig;
 use crate::handler::Handler;
-use crate::http::{Parts, Tokens};
+use crate::http::{Limits, Parts, Tokens};
 use crate::metrics::Metrics;
 use crate::store::{self, OutboxMarks, Pool, Publish, SchemaError, Writer};
 
@@ -56,7 +56,7 @@ pub struct Process {
     openapi: utoipa::openapi::OpenApi,
 }
 
-type Loop = Box<dyn FnOnce(CancellationToken) -> BoxFuture<'static, ()> + Send>;
+type Loop = Box<dyn FnOnce(CancellationToken) -> BoxFuture<'static, ()> + Send + Sync>;
 
 /// A process that cannot start, or could not go on.
 #[derive(Debug, thiserror::Error)]
@@ -173,6 +173,7 @@ impl Process {
             tokens: self.tokens.clone(),
             openapi: self.openapi.clone(),
             schema,
+            limits: Limits::default(),
         }
     }
 
@@ -188,8 +189,11 @@ impl Process {
 
     /// Runs a loop of the process's own from the moment that the schema is up to date. It ends when
     /// its token is cancelled.
-    pub fn background<F>(&mut self, name: &'static str, work: impl FnOnce(CancellationToken) -> F + Send + 'static)
-    where
+    pub fn background<F>(
+        &mut self,
+        name: &'static str,
+        work: impl FnOnce(CancellationToken) -> F + Send + Sync + 'static,
+    ) where
         F: Future<Output = ()> + Send + 'static,
     {
         self.loops.push((name, Box::new(move |stop| Box::pin(work(stop)))));

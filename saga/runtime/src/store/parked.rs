@@ -17,7 +17,10 @@ const PARK: &str = "
     SET state = 'parked', reason = excluded.reason, detail = excluded.detail, fingerprint = excluded.fingerprint,
         times = parked.times + 1, last_at = excluded.last_at";
 
-const WAITING: &str = "SELECT message_id FROM parked WHERE queue = $1 AND key = ANY($2) AND state = 'parked'";
+// Locks what it finds: an operator's replay holds the row until its message is published, and
+// whoever met that message before would take it for a copy of a parked one and drop it.
+const WAITING: &str = "
+    SELECT message_id FROM parked WHERE queue = $1 AND key = ANY($2) AND state = 'parked' FOR SHARE";
 
 /// A message that is set aside.
 #[derive(Debug)]
