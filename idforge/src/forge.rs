@@ -181,10 +181,7 @@ fn write_arg(sink: &mut impl Sink, arg: &Arg<'_>, lenient: bool) -> Result<(), E
         Arg::Borrowed(value) => value,
         Arg::Owned(value) => value,
     };
-    if !lenient {
-        guard::check_value(value)?;
-    }
-    python::write_value(sink, value)
+    python::write_value(sink, value, lenient)
 }
 
 /// A hash that gathers small pieces, so that it is fed seldom.

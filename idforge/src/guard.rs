@@ -1,6 +1,6 @@
 //! What the default forge refuses, because uuid-forge copies it unquoted into what it hashes.
 
-use crate::{Error, Value};
+use crate::Error;
 
 /// Names that uuid-forge's calls take for themselves: the first two in every call, which therefore cannot be made even leniently.
 pub(crate) const RESERVED: [&str; 5] = ["entity_type", "config", "self", "prefix", "separator"];
@@ -35,32 +35,15 @@ pub(crate) fn check_keys<'k>(keys: impl Iterator<Item = &'k str>, lenient: bool)
     Ok(())
 }
 
-/// Of all values only enums bring unquoted text: their names.
-pub(crate) fn check_value(value: &Value) -> Result<(), Error> {
-    let mut rest = vec![value];
-    while let Some(value) = rest.pop() {
-        #[expect(clippy::wildcard_enum_match_arm, reason = "the rest holds no other values")]
-        match value {
-            Value::List(items) | Value::Tuple(items) | Value::Set(items) | Value::FrozenSet(items) => {
-                rest.extend(items)
-            }
-            Value::Map(entries) => rest.extend(entries.iter().flat_map(|(key, value)| [key, value])),
-            Value::Enum { class, name, value } => {
-                check_identifier(class)?;
-                check_identifier(name)?;
-                rest.push(value);
-            }
-            _ => {}
+/// Checks an enum's names: of all values they alone are written unquoted.
+pub(crate) fn check_names(names: [&str; 2], lenient: bool) -> Result<(), Error> {
+    let is_word =
+        |name: &str| !name.is_empty() && name.chars().all(|character| character.is_alphanumeric() || character == '_');
+    match names.into_iter().find(|name| !lenient && !is_word(name)) {
+        None => Ok(()),
+        Some(name) => {
+            let hint = "give a word, or forge leniently";
+            Err(Error::Impossible { what: "an enum's name", text: name.to_owned(), hint })
         }
     }
-    Ok(())
-}
-
-fn check_identifier(name: &str) -> Result<(), Error> {
-    let hint = "give an identifier, or forge leniently";
-    let word = |character: char| character.is_alphanumeric() || character == '_';
-    if !name.is_empty() && name.chars().all(word) {
-        return Ok(());
-    }
-    Err(Error::Impossible { what: "an enum's name", text: name.to_owned(), hint })
 }

@@ -15,10 +15,12 @@ pub const MOST_LENIENT_BYTES: usize = 4096;
 /// [`Error::EmptySeparator`], and [`Error::LosesId`] when [`extract`] would not get the id back.
 pub fn join(prefix: &str, separator: &str, id: Uuid) -> Result<String, Error> {
     let text = join_lenient(prefix, separator, id);
-    if prefix.is_empty() || extract(&text, separator)? == id {
-        return Ok(text);
+    match extract(&text, separator) {
+        _ if prefix.is_empty() => Ok(text),
+        Ok(found) if found == id => Ok(text),
+        Err(Error::EmptySeparator) => Err(Error::EmptySeparator),
+        Ok(_) | Err(_) => Err(Error::LosesId { prefix: prefix.to_owned(), separator: separator.to_owned() }),
     }
-    Err(Error::LosesId { prefix: prefix.to_owned(), separator: separator.to_owned() })
 }
 
 /// Puts a prefix before an id as uuid-forge does, whether or not the id can be extracted again.

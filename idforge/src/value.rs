@@ -63,13 +63,13 @@ impl Value {
     /// How deep values may be nested. Python manages some 990 from a plain script, fewer the deeper it is itself.
     pub const MOST_DEPTH: usize = 500;
 
-    /// Python's `repr` of it.
+    /// Python's `repr` of it, whatever an enum's names.
     ///
     /// # Errors
     /// When Python could not hold the value, or not print it the same way twice.
     pub fn repr(&self) -> Result<String, Error> {
         let mut text = String::new();
-        python::write_value(&mut text, self)?;
+        python::write_value(&mut text, self, true)?;
         Ok(text)
     }
 }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use uuid::fmt::Hyphenated;
 
 use super::{Sink, float, moment, text};
-use crate::{Error, Scalar, Value};
+use crate::{Error, Scalar, Value, guard};
 
 /// Python's `repr` of a plain value, which cannot fail.
 pub(crate) fn write_scalar(sink: &mut impl Sink, scalar: Scalar<'_>) {
@@ -23,40 +23,54 @@ pub(crate) fn write_scalar(sink: &mut impl Sink, scalar: Scalar<'_>) {
     }
 }
 
-/// Python's `repr` of any value.
-pub(crate) fn write_value(sink: &mut impl Sink, value: &Value) -> Result<(), Error> {
-    write_nested(sink, value, 0)
+/// Python's `repr` of any value. Unless `lenient`, an enum's names, the one text that is not quoted, must be words.
+pub(crate) fn write_value(sink: &mut impl Sink, value: &Value, lenient: bool) -> Result<(), Error> {
+    write_nested(sink, value, Place { depth: 0, lenient })
+}
+
+/// Where in a value the writer is.
+#[derive(Clone, Copy)]
+struct Place {
+    depth: usize,
+    lenient: bool,
+}
+
+impl Place {
+    fn inside(self) -> Result<Self, Error> {
+        if self.depth < Value::MOST_DEPTH { Ok(Place { depth: self.depth + 1, ..self }) } else { Err(Error::TooDeep) }
+    }
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "the rest holds no other values")]
-fn write_nested(sink: &mut impl Sink, value: &Value, depth: usize) -> Result<(), Error> {
+fn write_nested(sink: &mut impl Sink, value: &Value, place: Place) -> Result<(), Error> {
     match value {
         Value::List(items) => {
             sink.push("[");
-            write_items(sink, items, depth)?;
+            write_items(sink, items, place)?;
             sink.push("]");
         }
         Value::Tuple(items) => {
             sink.push("(");
-            write_items(sink, items, depth)?;
+            write_items(sink, items, place)?;
             sink.push(if items.len() == 1 { ",)" } else { ")" });
         }
-        Value::Map(entries) => write_map(sink, entries, depth)?,
+        Value::Map(entries) => write_map(sink, entries, place)?,
         Value::Set(items) if items.is_empty() => sink.push("set()"),
         Value::Set(items) => {
             sink.push("{");
-            write_only_item(sink, items, depth)?;
+            write_only_item(sink, items, place)?;
             sink.push("}");
         }
         Value::FrozenSet(items) if items.is_empty() => sink.push("frozenset()"),
         Value::FrozenSet(items) => {
             sink.push("frozenset({");
-            write_only_item(sink, items, depth)?;
+            write_only_item(sink, items, place)?;
             sink.push("})");
         }
         Value::Enum { class, name, value } => {
+            guard::check_names([class, name], place.lenient)?;
             sink.push_fmt(format_args!("<{class}.{name}: "));
-            write_nested(sink, value, deeper(depth)?)?;
+            write_nested(sink, value, place.inside()?)?;
             sink.push(">");
         }
         leaf => write_leaf(sink, leaf),
@@ -98,47 +112,43 @@ fn write_complex(sink: &mut impl Sink, real: f64, imaginary: f64) {
     sink.push("j)");
 }
 
-fn write_items(sink: &mut impl Sink, items: &[Value], depth: usize) -> Result<(), Error> {
-    let depth = deeper(depth)?;
+fn write_items(sink: &mut impl Sink, items: &[Value], place: Place) -> Result<(), Error> {
+    let place = place.inside()?;
     for (at, item) in items.iter().enumerate() {
         sink.push(if at == 0 { "" } else { ", " });
-        write_nested(sink, item, depth)?;
+        write_nested(sink, item, place)?;
     }
     Ok(())
 }
 
-fn write_map(sink: &mut impl Sink, entries: &[(Value, Value)], depth: usize) -> Result<(), Error> {
-    let depth = deeper(depth)?;
-    check_keys(entries)?;
+fn write_map(sink: &mut impl Sink, entries: &[(Value, Value)], place: Place) -> Result<(), Error> {
+    let place = place.inside()?;
+    check_keys(entries, place)?;
     sink.push("{");
     for (at, (key, value)) in entries.iter().enumerate() {
         sink.push(if at == 0 { "" } else { ", " });
-        write_nested(sink, key, depth)?;
+        write_nested(sink, key, place)?;
         sink.push(": ");
-        write_nested(sink, value, depth)?;
+        write_nested(sink, value, place)?;
     }
     sink.push("}");
     Ok(())
 }
 
-fn write_only_item(sink: &mut impl Sink, items: &[Value], depth: usize) -> Result<(), Error> {
+fn write_only_item(sink: &mut impl Sink, items: &[Value], place: Place) -> Result<(), Error> {
     let [item] = items else {
         return Err(Error::UnorderedSet { items: items.len() });
     };
-    check_hashable(item, depth)?;
-    write_nested(sink, item, deeper(depth)?)
-}
-
-fn deeper(depth: usize) -> Result<usize, Error> {
-    if depth < Value::MOST_DEPTH { Ok(depth + 1) } else { Err(Error::TooDeep) }
+    check_hashable(item, place)?;
+    write_nested(sink, item, place.inside()?)
 }
 
 /// Refuses a map that no Python dict could be: with keys that cannot be hashed, or of which two are one.
-fn check_keys(entries: &[(Value, Value)]) -> Result<(), Error> {
+fn check_keys(entries: &[(Value, Value)], place: Place) -> Result<(), Error> {
     let mut seen = HashSet::with_capacity(entries.len());
-    for (place, (key, _)) in entries.iter().enumerate() {
-        check_hashable(key, 0)?;
-        let fresh = match identity(key, place) {
+    for (at, (key, _)) in entries.iter().enumerate() {
+        check_hashable(key, place)?;
+        let fresh = match identity(key, at) {
             Some(identity) => seen.insert(identity),
             None => entries.len() == 1,
         };
@@ -150,15 +160,15 @@ fn check_keys(entries: &[(Value, Value)]) -> Result<(), Error> {
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "everything else is hashable")]
-fn check_hashable(value: &Value, depth: usize) -> Result<(), Error> {
+fn check_hashable(value: &Value, place: Place) -> Result<(), Error> {
     match value {
         Value::List(_) => Err(Error::Unhashable("a list")),
         Value::Map(_) => Err(Error::Unhashable("a dict")),
         Value::Set(_) => Err(Error::Unhashable("a set")),
         Value::ByteArray(_) => Err(Error::Unhashable("a bytearray")),
         Value::Tuple(items) => {
-            let depth = deeper(depth)?;
-            items.iter().try_for_each(|item| check_hashable(item, depth))
+            let place = place.inside()?;
+            items.iter().try_for_each(|item| check_hashable(item, place))
         }
         _ => Ok(()),
     }
@@ -166,14 +176,14 @@ fn check_hashable(value: &Value, depth: usize) -> Result<(), Error> {
 
 /// A text that two keys share exactly when Python takes them for equal, as `1`, `1.0` and `True`;
 /// none for the kinds that are equal to others in more ways (Decimal, Fraction, enums ..), which must be a map's only key.
-/// A NaN equals nothing, not even itself, so its place makes it its own.
+/// A NaN equals nothing, not even itself, so where it stands makes it its own.
 #[expect(
     clippy::wildcard_enum_match_arm,
     reason = "a new kind of value is on the safe side until it is thought through"
 )]
-fn identity(key: &Value, place: usize) -> Option<String> {
+fn identity(key: &Value, at: usize) -> Option<String> {
     match key {
-        Value::Float(number) if number.is_nan() => Some(format!("nan {place}")),
+        Value::Float(number) if number.is_nan() => Some(format!("nan {at}")),
         Value::Bool(plain) => Some(u8::from(*plain).to_string()),
         Value::Float(number) if number.fract() == 0.0 => Some(format!("{:.0}", number + 0.0)),
         Value::Int(_)
@@ -184,7 +194,7 @@ fn identity(key: &Value, place: usize) -> Option<String> {
         | Value::Uuid(_)
         | Value::Date(_) => key.repr().ok(),
         Value::Tuple(items) => {
-            let parts: Option<Vec<_>> = items.iter().map(|item| identity(item, place)).collect();
+            let parts: Option<Vec<_>> = items.iter().map(|item| identity(item, at)).collect();
             parts.map(|parts| format!("({})", parts.join(", ")))
         }
         _ => None,
