@@ -9,19 +9,20 @@ mod commands;
 
 /// One script to run Sagaforge: private servers, the processes, the tests.
 #[derive(Parser)]
-#[command(name = "./dev", after_help = AFTER_HELP, disable_help_subcommand = false)]
+#[command(name = "./dev", bin_name = "./dev", after_help = AFTER_HELP)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
 }
 
 const AFTER_HELP: &str = "\
-All data is under .dev/ (logs in .dev/logs, what is up in .dev/state.json); nothing listens beyond the loopback,
-nothing takes a default port, and no service of the machine is touched.
+All data is under .dev/ (logs in .dev/logs, what is up in .dev/state.json). Nothing listens
+beyond the loopback or takes a default port, and no service of the machine is touched.
 
-Server programs come from, in this order: SAGA_POSTGRES_URL, SAGA_AMQP_URL and SAGA_RABBITMQ_MANAGEMENT_URL (servers
-that run); the machine; packages unpacked below .dev/servers, without root; packages installed. SAGA_SERVERS=machine,
-unpack or install allows one of the last three alone.";
+Server programs come from, in this order:
+  servers that run, given by SAGA_POSTGRES_URL, SAGA_AMQP_URL, SAGA_RABBITMQ_MANAGEMENT_URL;
+  the machine; packages unpacked below .dev/servers, without root; packages installed.
+SAGA_SERVERS=machine, unpack or install allows one of the last three alone.";
 
 #[derive(Subcommand)]
 enum Command {
@@ -37,7 +38,7 @@ enum Command {
     Saga(commands::saga::Arguments),
     /// Run all tests against private servers of their own
     Test(commands::test::Arguments),
-    /// Start (or reuse) the servers for tests and print their environment: eval "$(./dev test-env)"; cargo test
+    /// Start the servers for tests and print their environment: eval "$(./dev test-env)"
     TestEnv(commands::test_env::Arguments),
 }
 

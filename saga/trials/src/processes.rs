@@ -7,6 +7,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
+use crate::screen::say;
 use crate::servers::{
     Endpoints, Place, Stack, Trouble,
     databases::{self, DatabaseUrls},
@@ -127,13 +128,19 @@ pub fn url(stack: &mut Stack, process: &str) -> Result<String, Trouble> {
     Ok(format!("http://127.0.0.1:{}", stack.ports.of(process)?))
 }
 
-/// Starts what is missing of the four and waits until all are ready. Says which it started.
+/// Starts what is missing of the four, and again what was built anew; waits until all are ready. Says which it started.
 ///
 /// Settings in our own environment (`RUST_LOG`, `SAGA_RESEND_AFTER`, ...) are theirs too.
 ///
 /// # Errors
 /// When a program is missing or does not get ready; what was started until then stays noted.
 pub async fn start(stack: &mut Stack, system: &System) -> Result<Vec<&'static str>, Trouble> {
+    for process in &ALL {
+        if stack.running(process.name).is_some_and(Started::is_outdated) {
+            say("processes", &format!("{} was built anew and is started again", process.name));
+            stack.stop(process.name, Signal::TERM).await?;
+        }
+    }
     let missing: Vec<Process> = ALL.into_iter().filter(|process| stack.running(process.name).is_none()).collect();
     for process in &missing {
         stack.ports.free(process.name)?;
@@ -200,4 +207,46 @@ pub fn beside_us(program: &str) -> Result<PathBuf, Trouble> {
         return Ok(path);
     }
     Err(Trouble::Unmet(format!("{} is not built; ./dev builds it before it starts it", path.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scratch(name: &str) -> PathBuf {
+        let root = std::env::temp_dir().join(format!("sagaforge-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&root).unwrap();
+        root
+    }
+
+    impl System {
+        /// One that runs nowhere.
+        pub(crate) fn for_tests(amqp: &str, databases: Vec<(&'static str, DatabaseUrls)>) -> Self {
+            let (salt, token) = ("salt".into(), "token".into());
+            Self { amqp: amqp.into(), databases, salt, token, tokens: "/tokens".into() }
+        }
+    }
+
+    fn system() -> System {
+        let urls = |name: &str| DatabaseUrls { owner: format!("owner of {name}"), app: format!("app of {name}") };
+        System::for_tests("amqp://broker/sagaforge", databases::NAMES.map(|name| (name, urls(name))).to_vec())
+    }
+
+    #[test]
+    fn each_process_gets_its_own_database_and_the_orchestrator_the_others_addresses() {
+        let root = scratch("processes");
+        let mut stack = Stack::open(Place::of(&root).unwrap(), "up").unwrap();
+        for process in &ALL {
+            let environment = system().environment(process, &mut stack).unwrap();
+            let get = |key| environment.iter().find(|(name, _)| *name == key).map(|(_, value)| value.as_str());
+            assert_eq!(get("DATABASE_URL"), Some(format!("app of {}", process.database).as_str()));
+            assert_eq!(get("DATABASE_OWNER_URL"), Some(format!("owner of {}", process.database).as_str()));
+            assert_eq!(get("UUID_FORGE_SALT"), Some("salt"));
+            let listen = format!("http://{}", get("LISTEN").unwrap());
+            assert_eq!(url(&mut stack, process.name).unwrap(), listen);
+            let others = get("SAGA_PROCESSES").map(|others| others.split(',').count());
+            assert_eq!(others, (process.name == ORCHESTRATOR).then_some(3));
+        }
+        std::fs::remove_dir_all(root).unwrap();
+    }
 }

@@ -45,3 +45,42 @@ fn entry(url: &str, pid: Option<u32>) -> Value {
     let port = url.parse::<reqwest::Url>().ok().and_then(|url| url.port());
     json!({"url": url, "port": port, "pid": pid})
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+    use crate::servers::{Place, databases::DatabaseUrls, given::Broker};
+
+    #[test]
+    fn it_names_every_process_and_server_with_url_port_and_pid() {
+        let root = std::env::temp_dir().join(format!("sagaforge-state-{}", std::process::id()));
+        std::fs::create_dir_all(&root).unwrap();
+        let mut stack = Stack::open(Place::of(&root).unwrap(), "up").unwrap();
+        let us = crate::servers::process::Started::now(std::process::id()).unwrap();
+        stack.note("rabbitmq", us).unwrap();
+        let broker = Broker { amqp: "amqp://u:p@127.0.0.1:21001".into(), management: "http://127.0.0.1:21002".into() };
+        let servers = Endpoints { broker, postgres: "postgres://u:p@127.0.0.1:21003".into() };
+        let urls = DatabaseUrls { owner: "postgres://owner".into(), app: "postgres://app".into() };
+        let amqp = "amqp://u:p@127.0.0.1:21001/sagaforge";
+        let system = System::for_tests(amqp, vec![("pets", urls)]);
+        write(&mut stack, &servers, &system).unwrap();
+
+        let path = root.join(".dev/state.json");
+        let state: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        let keys: Vec<&str> = state.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(keys, ["pet-service", "order-service", "inventory-service", "saga", "amqp", "postgres"]);
+        assert_eq!(state["amqp"], json!({"url": amqp, "port": 21001, "pid": std::process::id()}));
+        assert_eq!(state["postgres"]["port"], 21003);
+        assert_eq!(state["postgres"]["pid"], Value::Null, "it was given, or does not run");
+        let pets = json!({"owner": "postgres://owner", "app": "postgres://app"});
+        assert_eq!(state["postgres"]["databases"], json!({"pets": pets}));
+        let port = processes::url(&mut stack, "saga").unwrap().rsplit_once(':').unwrap().1.to_owned();
+        assert_eq!(state["saga"]["port"].to_string(), port);
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        remove(&stack).unwrap();
+        assert!(!path.exists());
+        std::fs::remove_dir_all(root).unwrap();
+    }
+}

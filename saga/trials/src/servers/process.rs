@@ -25,6 +25,9 @@ pub struct Started {
     pub boot: String,
 }
 
+/// From how many bytes on a log is set aside when its process starts again.
+const LARGE: u64 = 10_000_000;
+
 /// How long to look again after, while waiting for a process or server.
 const GLANCE: Duration = Duration::from_millis(50);
 
@@ -35,6 +38,7 @@ impl Started {
     /// # Errors
     /// When the program cannot be run or the log cannot be opened.
     pub fn spawn(mut command: Command, log: &Path, account: Option<&Account>) -> Result<Self, Trouble> {
+        set_aside(log)?;
         let open = || OpenOptions::new().create(true).append(true).mode(0o600).open(log);
         let out = open().map_err(Trouble::at("opening", log))?;
         let err = out.try_clone().map_err(Trouble::at("opening", log))?;
@@ -61,6 +65,13 @@ impl Started {
     #[must_use]
     pub fn is_alive(&self) -> bool {
         Self::now(self.pid).as_ref() == Some(self)
+    }
+
+    /// Whether its program was replaced since it started: built anew, say.
+    #[must_use]
+    pub fn is_outdated(&self) -> bool {
+        let program = fs::read_link(format!("/proc/{}/exe", self.pid));
+        self.is_alive() && program.is_ok_and(|path| path.to_string_lossy().ends_with(" (deleted)"))
     }
 
     /// Sends it `signal`, if it is alive.
@@ -113,6 +124,16 @@ impl Started {
             tokio::time::sleep(GLANCE).await;
         }
         Ok(())
+    }
+}
+
+/// A log that has grown large makes room for a new one.
+fn set_aside(log: &Path) -> Result<(), Trouble> {
+    match fs::metadata(log) {
+        Ok(meta) if meta.len() > LARGE => {
+            fs::rename(log, log.with_extension("log.old")).map_err(Trouble::at("naming", log))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -204,6 +225,24 @@ mod tests {
         assert!(started.is_alive());
         started.stop(Signal::KILL, Duration::from_secs(5)).await;
         fs::remove_file(log).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_program_built_anew_makes_the_running_one_outdated() {
+        let dir = std::env::temp_dir().join(format!("sagaforge-outdated-{}", std::process::id()));
+        fs::create_dir_all(&dir).unwrap();
+        let program = dir.join("sleeper");
+        fs::copy("/bin/sleep", &program).unwrap();
+        let mut command = Command::new(&program);
+        command.arg("60");
+        let started = Started::spawn(command, &dir.join("log"), None).unwrap();
+        assert!(!started.is_outdated());
+        fs::remove_file(&program).unwrap();
+        fs::copy("/bin/sleep", &program).unwrap();
+        assert!(started.is_outdated());
+        started.stop(Signal::KILL, Duration::from_secs(5)).await;
+        assert!(!started.is_outdated());
+        fs::remove_dir_all(dir).unwrap();
     }
 
     #[tokio::test]

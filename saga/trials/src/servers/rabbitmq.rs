@@ -131,6 +131,7 @@ fn write_settings(stack: &mut Stack, home: &Path) -> Result<(), Trouble> {
          log.file = false\n\
          log.console = true\n\
          log.console.level = warning\n\
+         log.console.use_colors = off\n\
          vm_memory_high_watermark.absolute = 2GB\n\
          disk_free_limit.absolute = 200MB\n"
     );
