@@ -29,11 +29,12 @@ async fn a_trip_is_booked_whole_or_not_at_all() {
     let process = trip::trips(process_config(&database, &servers)).unwrap();
     let (writer, ids) = (process.writer(), process.ids());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let ready = format!("http://{}/readyz", listener.local_addr().unwrap());
     let shutdown = CancellationToken::new();
     let served = tokio::spawn(process.serve(listener, axum::Router::new(), shutdown.clone()));
     let client = database.connect().await;
-    eventually("the schema", Duration::from_secs(20), async || {
-        client.query_one("SELECT count(*) FROM outbox", &[]).await.is_ok()
+    eventually("the process is ready", Duration::from_secs(20), async || {
+        reqwest::get(&ready).await.is_ok_and(|answer| answer.status().is_success())
     })
     .await;
     request(&writer, &ids, "ada").await;
