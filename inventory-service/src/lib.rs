@@ -1,11 +1,33 @@
-//! Supplies that orders reserve all or nothing, and how many pets the store has in each status.
+//! inventory-service owns the supplies, which orders reserve all or nothing, and counts the pets
+//! that the store has in each status.
 //!
-//! [`domain`] decides and is pure, [`store`] holds the SQL, [`messages`] and [`http`] are the two
-//! ways in.
+//! Read in this order: [`domain`] says what can happen to a supply and to a reservation;
+//! [`messages`] what the service answers to sagas; [`http`] what people can do; [`store`] how it is
+//! kept.
 
+pub mod config;
 pub mod domain;
+pub mod error;
+pub mod http;
 pub mod messages;
 pub mod store;
+
+use std::sync::Arc;
+
+use saga_contract::{TOPOLOGY, processes, queues};
+use saga_runtime::{Process, ProcessError, Spec};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use config::Config;
+use http::Shelves;
+use messages::Messages;
+
+/// The process's name.
+pub const NAME: &str = processes::INVENTORY_SERVICE;
+
+/// The queues that it consumes.
+const QUEUES: [&str; 3] = [queues::INVENTORY_PET_EVENTS, queues::INVENTORY_COMMANDS, queues::INVENTORY_ORDER_EVENTS];
 
 mod embedded {
     refinery::embed_migrations!("migrations");
@@ -15,4 +37,21 @@ mod embedded {
 #[must_use]
 pub fn migrations() -> refinery::Runner {
     embedded::migrations::runner()
+}
+
+/// Runs inventory-service on this listener until `shutdown` is cancelled.
+///
+/// # Errors
+/// [`ProcessError`]: a setting that can never work, a migration that failed, a broken listener.
+pub async fn run(listener: TcpListener, config: Config, shutdown: CancellationToken) -> Result<(), ProcessError> {
+    let spec = Spec { name: NAME, version: env!("CARGO_PKG_VERSION"), topology: &TOPOLOGY, migrations: migrations() };
+    let mut process = Process::new(spec, config.process)?;
+    let handler = Arc::new(Messages::new(process.ids()));
+    for queue in QUEUES {
+        process.consume(queue, handler.clone());
+    }
+    let (routes, document) =
+        http::routes(Shelves { writer: process.writer(), ids: process.ids(), tokens: process.tokens() });
+    process.openapi(document);
+    process.serve(listener, routes, shutdown).await
 }

@@ -3,9 +3,8 @@
 mod answer;
 mod request;
 
-use futures_util::future::BoxFuture;
 use saga_runtime::core::{Ids, Message, PayloadError, Time};
-use saga_runtime::{Effects, Handler, StoreError, Transaction, Verdict};
+use saga_runtime::{Effects, Handler, Handling, StoreError, Transaction, Verdict};
 
 use crate::store::{self, Touched};
 
@@ -53,12 +52,7 @@ impl Messages {
 }
 
 impl Handler for Messages {
-    fn handle<'a>(
-        &'a self,
-        transaction: &'a Transaction<'a>,
-        batch: &'a [Message],
-        now: Time,
-    ) -> BoxFuture<'a, Result<Vec<Verdict>, StoreError>> {
+    fn handle<'a>(&'a self, transaction: &'a Transaction<'a>, batch: &'a [Message], now: Time) -> Handling<'a> {
         Box::pin(self.handle_batch(transaction, batch, now))
     }
 }

@@ -1,6 +1,10 @@
 //! The service on real servers: `./dev test` starts them and names them in the environment.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod api;
 mod batches;
+mod description;
+mod process;
 mod races;
+mod service;
 mod support;

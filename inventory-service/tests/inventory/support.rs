@@ -12,16 +12,16 @@ use uuid::Uuid;
 
 /// A database with the service's schema, and its handler on it.
 pub(crate) struct Inventory {
-    pub pool: Pool,
-    pub messages: Messages,
-    pub owner: Client,
-    pub database: Database,
-    pub servers: Servers,
+    pub(crate) pool: Pool,
+    pub(crate) messages: Messages,
+    pub(crate) owner: Client,
+    pub(crate) database: Database,
+    pub(crate) servers: Servers,
 }
 
 impl Inventory {
     /// A fresh one with these supplies at 2.50 EUR.
-    pub async fn with(supplies: &[(&str, i64)]) -> Self {
+    pub(crate) async fn with(supplies: &[(&str, i64)]) -> Self {
         let servers = Servers::claim().await;
         let database = servers.database("inventory").await;
         let mut owner = database.connect().await;
@@ -33,13 +33,12 @@ impl Inventory {
             owner.execute(insert, &[sku, on_hand]).await.unwrap();
         }
         let pool = store::connect("DATABASE_URL", &Secret::new(&database.app_url), "test", 16).unwrap();
-        let ids = Ids::new(&idforge::Salt::new(SALT).unwrap(), "petstore.example");
-        Self { pool, messages: Messages::new(ids), owner, database, servers }
+        Self { pool, messages: Messages::new(ids()), owner, database, servers }
     }
 
     /// Handles a batch as one delivery does, though without an inbox: nothing but the handler
     /// itself stands against repetitions. A lost race is run again, a deadlock fails the test.
-    pub async fn deliver(&self, batch: &[Message]) -> Vec<Verdict> {
+    pub(crate) async fn deliver(&self, batch: &[Message]) -> Vec<Verdict> {
         for _ in 0..100 {
             match self.attempt(batch).await {
                 Ok(verdicts) => return verdicts,
@@ -61,7 +60,7 @@ impl Inventory {
     }
 
     /// Units on hand, reserved and taken.
-    pub async fn levels(&self, sku: &str) -> (i64, i64, i64) {
+    pub(crate) async fn levels(&self, sku: &str) -> (i64, i64, i64) {
         let row = self.owner.query_one("SELECT on_hand, reserved, taken FROM stock WHERE sku = $1", &[&sku]).await;
         let row = row.unwrap();
         (row.get(0), row.get(1), row.get(2))
@@ -69,7 +68,7 @@ impl Inventory {
 
     /// Every row that is not the pipeline's, as text. Of the counts only the sum: which slot a
     /// change went to is chance.
-    pub async fn rows(&self) -> Vec<String> {
+    pub(crate) async fn rows(&self) -> Vec<String> {
         let tables = ["stock", "reservations", "pets", "effects"];
         let tables = tables.map(|table| format!("SELECT '{table} ' || t::text FROM {table} t"));
         let counts = "SELECT 'counts ' || (sum(available), sum(pending), sum(sold))::text FROM pet_counts";
@@ -78,13 +77,18 @@ impl Inventory {
     }
 
     /// Fails when the units are not those of the orders, or the counts not those of the pets.
-    pub async fn assert_balanced(&self) {
+    pub(crate) async fn assert_balanced(&self) {
         for view in ["unbalanced_stock", "unbalanced_pets"] {
             let sql = format!("SELECT t::text FROM {view} t");
             let wrong: Vec<String> = self.owner.query(&sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect();
             assert!(wrong.is_empty(), "{view}: {wrong:?}");
         }
     }
+}
+
+/// The forges of the process's ids.
+pub(crate) fn ids() -> Ids {
+    Ids::new(&idforge::Salt::new(SALT).unwrap(), "petstore.example")
 }
 
 /// The types of what is told, in order; of a repeated answer `again`.

@@ -1,0 +1,26 @@
+//! The settings of inventory-service. The doc comments are the help text and the reference.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use clap::Parser;
+use saga_runtime::config::ProcessConfig;
+
+/// Owns the supplies: sets them aside for orders, and counts the pets by their status.
+#[derive(Debug, Clone, Parser)]
+#[command(name = crate::NAME, version)]
+pub struct Config {
+    /// What every process has.
+    #[command(flatten)]
+    pub process: ProcessConfig,
+}
+
+impl Config {
+    /// Where it listens unless told otherwise: on this machine only.
+    pub const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8083);
+
+    /// Where it listens.
+    #[must_use]
+    pub fn listen(&self) -> SocketAddr {
+        self.process.listen.unwrap_or(Self::LISTEN)
+    }
+}
