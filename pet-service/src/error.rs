@@ -1,11 +1,12 @@
-//! Every "no" of the API, as the problem document that a client gets (RFC 9457).
+//! Every "no" of the API, as the problem that a client gets (RFC 9457).
 
-use axum::extract::rejection::JsonRejection;
+use std::time::Duration;
+
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use saga_contract::{InvalidValue, PetNumber};
 use saga_runtime::StoreError;
-use saga_runtime::error::Remedy;
+use saga_runtime::http::problem::{INVALID_PARAMETER, Problem, ProblemType};
 
 use crate::domain::Refusal;
 use crate::http::query::InvalidQuery;
@@ -22,28 +23,109 @@ pub enum Error {
     /// A pet has or had this id.
     #[error("the id {0} is or was another pet's, and is never given again")]
     Exists(PetNumber),
-    /// Clients took every number that was drawn.
-    #[error("no free id was found; try again, or choose one")]
-    NoFreeNumber,
-    /// The id in the body is missing or out of bounds.
-    #[error("{0}")]
+    /// Clients took every id that was drawn.
+    #[error("no free id was found among those that were drawn")]
+    NoFreeId,
+    /// The body names no pet.
+    #[error("the body has no id of a pet to update")]
+    NoId,
+    /// The id in the body is out of bounds.
+    #[error("id: {0}")]
     InvalidId(InvalidValue),
-    /// The id in the path is no whole number of 64 bits.
-    #[error("the id must be a whole number of 64 bits")]
-    UnreadableId,
     /// A parameter makes no sense.
     #[error(transparent)]
     Query(#[from] InvalidQuery),
-    /// The query string cannot be read.
-    #[error("{0}")]
-    UnreadableQuery(String),
-    /// The body cannot be read.
-    #[error("{}", .0.body_text())]
-    Body(JsonRejection),
-    /// A text contains U+0000, which cannot be stored.
-    #[error("a text contains the character U+0000")]
+    /// A text cannot be stored.
+    #[error("a text of the pet contains the character U+0000")]
     ContainsNul,
     /// The database did not do what it was asked to.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+macro_rules! problem_types {
+    ($($(#[$doc:meta])* $constant:ident = $name:literal, $status:ident, $title:literal, $remedy:literal;)*) => {
+        $($(#[$doc])* pub const $constant: ProblemType = ProblemType {
+            name: $name, status: StatusCode::$status, title: $title, remedy: $remedy,
+        };)*
+
+        /// Every kind of error that pet-service adds to those of the runtime.
+        pub const ALL: &[&ProblemType] = &[$(&$constant),*];
+    };
+}
+
+problem_types! {
+    /// The pet in the body breaks a rule.
+    INVALID_PET = "invalid_pet", UNPROCESSABLE_ENTITY, "The pet is not valid",
+        "Correct the field that `detail` names.";
+    /// The id in the body is none that a pet can have.
+    INVALID_ID = "invalid_id", BAD_REQUEST, "The id is not valid",
+        "Send an id between 1 and 9007199254740991; leave it out to get a free one for a new pet.";
+    /// A text has a character that cannot be stored.
+    INVALID_TEXT = "invalid_text", BAD_REQUEST, "A text cannot be stored",
+        "Remove the character U+0000.";
+    /// No pet has this id.
+    PET_UNKNOWN = "pet_unknown", NOT_FOUND, "There is no such pet",
+        "Check the id. A pet that was deleted is unknown from then on.";
+    /// A pet has or had this id.
+    PET_EXISTS = "pet_exists", CONFLICT, "The id is taken for ever",
+        "Choose another id, or none; to change the pet that has it, send PUT.";
+    /// Only orders reserve and sell pets.
+    STATUS_FOLLOWS_ORDERS = "status_follows_orders", CONFLICT, "A pet's status is not for clients to set",
+        "Leave the status out, or name the present one. Place or cancel an order to change it.";
+    /// An order holds the pet.
+    PET_RESERVED = "pet_reserved", CONFLICT, "The pet is reserved",
+        "Cancel the order that holds it first, or wait for its end.";
+    /// The pet was sold.
+    PET_SOLD = "pet_sold", CONFLICT, "The pet was sold",
+        "Nothing: what was sold stays on record.";
+    /// Clients took every id that was drawn.
+    NO_FREE_ID = "no_free_id", SERVICE_UNAVAILABLE, "No free id was found",
+        "Send the request again, or choose an id.";
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        let detail = error.to_string();
+        let kind = match error {
+            Error::Store(error) => return error.into(),
+            Error::NoFreeId => return Self::new(&NO_FREE_ID, detail).retry_after(Duration::from_secs(1)),
+            Error::Refused(Refusal::Invalid(_)) => &INVALID_PET,
+            Error::Refused(Refusal::StatusFollowsOrders { .. }) => &STATUS_FOLLOWS_ORDERS,
+            Error::Refused(Refusal::Reserved) => &PET_RESERVED,
+            Error::Refused(Refusal::Sold) => &PET_SOLD,
+            Error::Refused(Refusal::Deleted) | Error::Unknown(_) => &PET_UNKNOWN,
+            Error::Exists(_) => &PET_EXISTS,
+            Error::NoId | Error::InvalidId(_) => &INVALID_ID,
+            Error::Query(_) => &INVALID_PARAMETER,
+            Error::ContainsNul => &INVALID_TEXT,
+        };
+        Self::new(kind, detail)
+    }
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        Problem::from(self).into_response()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_kind_of_problem_has_a_name_of_its_own() {
+        let runtime = saga_runtime::http::problem::ALL.iter();
+        let names: Vec<&str> = ALL.iter().chain(runtime).map(|kind| kind.name).collect();
+        assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "{names:?}");
+    }
+
+    #[test]
+    fn a_deleted_pet_is_as_unknown_as_one_that_never_was() {
+        let (deleted, never) = (Problem::from(Error::Refused(Refusal::Deleted)), Problem::from(Error::Unknown(7)));
+        assert_eq!((deleted.status(), deleted.kind()), (never.status(), never.kind()));
+    }
 }

@@ -130,7 +130,7 @@ impl Catalogue {
                 return Ok(pet);
             }
         }
-        Err(Error::NoFreeNumber)
+        Err(Error::NoFreeId)
     }
 
     fn event<P: Payload>(&self, pet: &Pet, payload: &P) -> Result<Outgoing, Error> {

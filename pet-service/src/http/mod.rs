@@ -5,18 +5,20 @@ mod extract;
 pub mod query;
 pub mod wire;
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::header::LINK;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use saga_contract::PetNumber;
-use utoipa::OpenApi;
+use saga_runtime::http::problem::{MEDIA_TYPE, Problem};
+use saga_runtime::http::{Json, Query};
+use utoipa::openapi::{ContentBuilder, Ref, RefOr};
+use utoipa::{OpenApi, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::error::Error;
 pub use catalogue::Catalogue;
-use extract::{Document, PetId, QueryPairs};
+use extract::PetId;
 use query::{ByStatus, FeedPage};
 use wire::{PetDocument, StandingDocument, Status};
 
@@ -27,6 +29,7 @@ pub const BASE: &str = "/api/v3";
 #[openapi(
     info(title = "pet-service", description = "The pets of the store: the Petstore's API, with our extensions."),
     tags((name = "pet", description = "Everything about the pets")),
+    components(schemas(Problem)),
 )]
 struct Description;
 
@@ -49,7 +52,21 @@ fn described() -> (axum::Router<Catalogue>, utoipa::openapi::OpenApi) {
         .routes(routes!(find_pets_by_status))
         .routes(routes!(feed))
         .routes(routes!(get_pet_by_id, delete_pet));
-    OpenApiRouter::with_openapi(Description::openapi()).nest(BASE, pets).split_for_parts()
+    let (routes, mut document) = OpenApiRouter::with_openapi(Description::openapi()).nest(BASE, pets).split_for_parts();
+    describe_problems(&mut document);
+    (routes, document)
+}
+
+/// Every answer that is no success is a problem: said once, for all of them.
+fn describe_problems(document: &mut utoipa::openapi::OpenApi) {
+    let problem = ContentBuilder::new().schema(Some(Ref::from_schema_name(Problem::name()))).build();
+    let items = document.paths.paths.values_mut();
+    let operations = items.flat_map(|item| [&mut item.get, &mut item.put, &mut item.post, &mut item.delete]).flatten();
+    for (status, response) in operations.flat_map(|operation| operation.responses.responses.iter_mut()) {
+        if let (false, RefOr::T(response)) = (status.starts_with('2'), response) {
+            response.content.insert(MEDIA_TYPE.to_owned(), RefOr::T(problem.clone()));
+        }
+    }
 }
 
 /// Add a new pet to the store.
@@ -69,10 +86,7 @@ fn described() -> (axum::Router<Catalogue>, utoipa::openapi::OpenApi) {
         (status = "default", description = "Unexpected error"),
     ),
 )]
-async fn add_pet(
-    State(catalogue): State<Catalogue>,
-    Document(pet): Document<PetDocument>,
-) -> Result<Json<PetDocument>, Error> {
+async fn add_pet(State(catalogue): State<Catalogue>, Json(pet): Json<PetDocument>) -> Result<Json<PetDocument>, Error> {
     let number = match pet.id {
         None | Some(0) => None,
         Some(id) => Some(number(id)?),
@@ -101,9 +115,9 @@ async fn add_pet(
 )]
 async fn update_pet(
     State(catalogue): State<Catalogue>,
-    Document(pet): Document<PetDocument>,
+    Json(pet): Json<PetDocument>,
 ) -> Result<Json<PetDocument>, Error> {
-    let number = number(pet.id.ok_or_else(Error::no_id)?)?;
+    let number = number(pet.id.ok_or(Error::NoId)?)?;
     Ok(Json(catalogue.update(number, checked(pet)?.into()).await?.into()))
 }
 
@@ -126,7 +140,7 @@ async fn update_pet(
 )]
 async fn find_pets_by_status(
     State(catalogue): State<Catalogue>,
-    QueryPairs(pairs): QueryPairs,
+    Query(pairs): Query<Vec<(String, String)>>,
 ) -> Result<(HeaderMap, Json<Vec<PetDocument>>), Error> {
     let asked = ByStatus::parse(&pairs)?;
     let (pets, more) = catalogue.find_by_status(&asked).await?;
@@ -154,7 +168,7 @@ async fn find_pets_by_status(
 )]
 async fn feed(
     State(catalogue): State<Catalogue>,
-    QueryPairs(pairs): QueryPairs,
+    Query(pairs): Query<Vec<(String, String)>>,
 ) -> Result<Json<Vec<StandingDocument>>, Error> {
     let standings = catalogue.feed(FeedPage::parse(&pairs)?).await?;
     Ok(Json(standings.into_iter().map(StandingDocument::from).collect()))
@@ -173,10 +187,7 @@ async fn feed(
         (status = "default", description = "Unexpected error"),
     ),
 )]
-async fn get_pet_by_id(
-    State(catalogue): State<Catalogue>,
-    PetId(number): PetId,
-) -> Result<Json<PetDocument>, Error> {
+async fn get_pet_by_id(State(catalogue): State<Catalogue>, PetId(number): PetId) -> Result<Json<PetDocument>, Error> {
     Ok(Json(catalogue.find(number).await?.into()))
 }
 

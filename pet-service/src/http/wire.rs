@@ -192,7 +192,8 @@ mod tests {
 
     #[test]
     fn unknown_fields_and_those_that_only_we_set_are_ignored() {
-        let json = r#"{"name": "M", "photoUrls": [], "uuid": 7, "version": "x", "colour": {"deep": [1]}, "tags": null}"#;
+        let json =
+            r#"{"name": "M", "photoUrls": [], "uuid": 7, "version": "x", "colour": {"deep": [1]}, "tags": null}"#;
         let document: PetDocument = serde_json::from_str(json).unwrap();
         assert_eq!((document.uuid, document.version, document.tags), (None, None, None));
     }

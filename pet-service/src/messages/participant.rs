@@ -5,12 +5,12 @@ use saga_contract::messages::{
 };
 use saga_contract::{PetNumber, PetStatus, Reason, processes, steps};
 use saga_runtime::core::effect::{Effect, EffectState, OnDo, OnUndo, on_do, on_undo};
-use saga_runtime::core::{Body, Ids, Message, Payload, PayloadError, Time};
+use saga_runtime::core::{Body, Ids, Message, PayloadError, Time};
 use saga_runtime::{Effects, StoreError, Transaction, Verdict};
 use uuid::Uuid;
 
 use super::{Asked, Request};
-use crate::domain::{AlreadySold, Holder, NotReserved, Pet, State};
+use crate::domain::{AlreadySold, Holder, Pet, State};
 use crate::store::Pets;
 
 /// Answers requests one after the other; a later one sees what an earlier one changed.
@@ -172,12 +172,7 @@ impl Participant {
         Ok(self.answer_to(cause, steps::RESERVE_PET, pet, body, None))
     }
 
-    fn released(
-        &self,
-        cause: Cause<'_>,
-        command: &ReleasePet,
-        changed: Option<&Pet>,
-    ) -> Result<Message, PayloadError> {
+    fn released(&self, cause: Cause<'_>, command: &ReleasePet, changed: Option<&Pet>) -> Result<Message, PayloadError> {
         let ReleasePet { pet, pet_id, order, .. } = *command;
         let status = changed.and_then(|pet| pet.state.status());
         let body = Body::of(&PetReleased { pet, pet_id, order, status })?;
