@@ -12,8 +12,8 @@ use serde::Serialize;
 use tokio::sync::watch;
 use utoipa::ToSchema;
 
-use super::problem::{Problem, STARTING};
 use super::Json;
+use super::problem::{Problem, STARTING};
 use crate::broker::{Broker, Link};
 use crate::store::{Pool, query};
 
@@ -73,7 +73,11 @@ async fn remember(mut consuming: watch::Receiver<Link>, mut publishing: watch::R
 }
 
 /// Answers 503 to everybody until the schema is up to date.
-pub(super) async fn schema_first(State(schema): State<watch::Receiver<bool>>, request: Request, next: Next) -> Response {
+pub(super) async fn schema_first(
+    State(schema): State<watch::Receiver<bool>>,
+    request: Request,
+    next: Next,
+) -> Response {
     if *schema.borrow() {
         return next.run(request).await;
     }

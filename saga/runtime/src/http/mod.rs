@@ -79,7 +79,8 @@ pub fn app(parts: Parts, routes: Router) -> Router {
 
 fn about_and_health(parts: &Parts, document: utoipa::openapi::OpenApi) -> OpenApiRouter {
     let probe = health::Probe::new(parts.pool.clone(), parts.schema.clone(), &parts.broker);
-    let health = OpenApiRouter::new().routes(routes!(health::healthz)).routes(routes!(health::readyz)).with_state(probe);
+    let health =
+        OpenApiRouter::new().routes(routes!(health::healthz)).routes(routes!(health::readyz)).with_state(probe);
     let info = about::Info::new(parts.name, parts.version, parts.fingerprint.clone());
     let info = OpenApiRouter::new().routes(routes!(about::info)).with_state(info);
     let metrics = OpenApiRouter::new().routes(routes!(about::metrics)).with_state(Arc::clone(&parts.metrics));

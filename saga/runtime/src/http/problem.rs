@@ -88,6 +88,12 @@ problem_types! {
     /// The database is not there at present.
     DATABASE_UNAVAILABLE = "database_unavailable", SERVICE_UNAVAILABLE, "The database is not available",
         "Wait as long as the header `Retry-After` says and send the same request again.";
+    /// No queue takes the message.
+    UNROUTABLE = "unroutable", UNPROCESSABLE_ENTITY, "No queue takes this message",
+        "Check exchange and routing key; `saga topology declare` makes what is missing. Nothing was published.";
+    /// Another process does not answer.
+    PROCESS_SILENT = "process_silent", SERVICE_UNAVAILABLE, "Another process does not answer",
+        "Check that the process runs where SAGA_PROCESSES says, and ask again.";
     /// The broker is not there at present, and this cannot wait for it.
     BROKER_UNAVAILABLE = "broker_unavailable", SERVICE_UNAVAILABLE, "The message broker is not available",
         "Wait as long as the header `Retry-After` says and send the same request again.";

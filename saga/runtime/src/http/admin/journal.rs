@@ -51,7 +51,10 @@ pub(super) struct SentList {
     (status = 200, description = "Sent messages, in the order of the journal", body = SentList),
     (status = 400, description = "A parameter is not valid", body = Problem, content_type = "application/problem+json"),
 ))]
-pub(super) async fn sent(State(admin): State<Admin>, Query(which): Query<WhichSent>) -> Result<Json<SentList>, Problem> {
+pub(super) async fn sent(
+    State(admin): State<Admin>,
+    Query(which): Query<WhichSent>,
+) -> Result<Json<SentList>, Problem> {
     let limit = limit(which.limit)?;
     let filter = SentFilter {
         saga: which.saga,

@@ -23,6 +23,7 @@ use crate::store::{Transaction, audit};
 #[into_params(parameter_in = Query)]
 pub(super) struct Which {
     /// Those in this state; `parked` by default.
+    #[param(inline)]
     state: Option<ParkedState>,
     /// Those of this cause.
     fingerprint: Option<String>,
@@ -70,6 +71,7 @@ pub(super) async fn list(State(admin): State<Admin>, Query(which): Query<Which>)
 #[into_params(parameter_in = Query)]
 pub(super) struct WhichGroups {
     /// Of messages in this state; `parked` by default.
+    #[param(inline)]
     state: Option<ParkedState>,
 }
 
