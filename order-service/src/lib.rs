@@ -61,8 +61,8 @@ pub async fn serve(config: Config, listener: TcpListener, shutdown: Cancellation
     let (looking, ringing, pool) = (waiters.clone(), waiters.clone(), writer.pool().clone());
     process.background("look", |stop| waiters::look(looking, pool, stop));
     process.background("ring", |stop| waiters::ring(ringing, database, stop));
-    let names = Names::new(process.salt(), &domain);
-    let (routes, document) = http::routes(App { writer, ids, names, waiters, wait });
+    let (names, tokens) = (Names::new(process.salt(), &domain), process.tokens());
+    let (routes, document) = http::routes(App { writer, ids, names, waiters, wait, tokens });
     process.openapi(document);
     process.serve(listener, routes, shutdown).await
 }

@@ -5,6 +5,7 @@
 //! then on, and its methods are all that can happen to it; [`answer`] is what clients are told.
 
 pub mod answer;
+mod events;
 mod identity;
 mod key;
 mod request;

@@ -94,7 +94,8 @@ fn every_state_answers_every_message() {
     for state in State::ALL {
         let (mut created, mut closed, mut prepared, mut approved) = (at(state), at(state), at(state), at(state));
         let creation = created.create();
-        let (closing, preparation, approval) = (close(&mut closed), prepared.prepared(money(1)), approved.approve(money(1)));
+        let (closing, preparation, approval) =
+            (close(&mut closed), prepared.prepared(money(1)), approved.approve(money(1)));
         match state {
             State::Requested => {
                 assert_eq!((creation, created.state()), (Ok(Changed), State::Pending));

@@ -105,7 +105,7 @@ pub(super) async fn approve_order(
 )]
 pub(super) async fn deliver_order(
     State(app): State<App>,
-    Operator(_): Operator,
+    _by: Operator,
     OrderId(number): OrderId,
     headers: HeaderMap,
 ) -> Result<Json<Order>, ApiError> {
@@ -143,10 +143,7 @@ async fn decide_locked<T>(
     Ok(((value, request), event.into_iter().map(Into::into).collect()))
 }
 
-fn handed_on(
-    word: Word,
-    event: impl FnOnce() -> Result<Message, StoreError>,
-) -> Result<Option<Message>, StoreError> {
+fn handed_on(word: Word, event: impl FnOnce() -> Result<Message, StoreError>) -> Result<Option<Message>, StoreError> {
     match word {
         Word::HandedOn => event().map(Some),
         Word::Fulfilled | Word::UnderWay => Ok(None),

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use saga_contract::Names;
 use saga_core::{Body as Data, Ids, Message, Payload, PayloadError, Time};
+use saga_runtime::http::Tokens;
 use saga_runtime::{StoreError, Writer};
 use tokio::time::Instant;
 use utoipa::OpenApi;
@@ -34,6 +35,8 @@ pub struct App {
     pub waiters: Waiters,
     /// How long a client waits at most for the outcome of its request.
     pub wait: Duration,
+    /// Who is an operator.
+    pub tokens: Tokens,
 }
 
 /// Under which paths everything is.
@@ -59,14 +62,30 @@ impl utoipa::Modify for Bearer {
 
 /// All routes, and the document that describes them.
 pub fn routes(app: App) -> (axum::Router, utoipa::openapi::OpenApi) {
+    let (router, document) = described().split_for_parts();
+    (router.with_state(app), document)
+}
+
+/// The document alone.
+#[must_use]
+pub fn document() -> utoipa::openapi::OpenApi {
+    described().into_openapi()
+}
+
+fn described() -> OpenApiRouter<App> {
     let store = OpenApiRouter::new()
         .routes(routes!(place::place_order))
         .routes(routes!(read::get_order, ask::cancel_order))
         .routes(routes!(ask::approve_order))
         .routes(routes!(ask::deliver_order))
         .routes(routes!(read::list_orders));
-    let (router, document) = OpenApiRouter::with_openapi(Document::openapi()).nest(BASE, store).split_for_parts();
-    (router.with_state(app), document)
+    OpenApiRouter::with_openapi(Document::openapi()).nest(BASE, store)
+}
+
+impl axum::extract::FromRef<App> for Tokens {
+    fn from_ref(app: &App) -> Self {
+        app.tokens.clone()
+    }
 }
 
 impl App {

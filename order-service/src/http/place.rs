@@ -77,7 +77,10 @@ fn understand(app: &App, headers: &HeaderMap, draft: Draft) -> Result<Asked, Api
     Ok(Asked { wish, key, identity, traceparent: traceparent(headers) })
 }
 
-#[expect(clippy::disallowed_methods, reason = "a request without key or id has nothing that an id could be forged from")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a request without key or id has nothing that an id could be forged from"
+)]
 fn draw() -> Uuid {
     Uuid::new_v4()
 }
@@ -87,14 +90,10 @@ async fn accept(app: &App, asked: &Asked) -> Result<Request, ApiError> {
     app.writer.write(async |transaction| take(app, asked, transaction).await).await
 }
 
-async fn take(
-    app: &App,
-    asked: &Asked,
-    transaction: &Transaction<'_>,
-) -> Result<(Request, Vec<Outgoing>), ApiError> {
+async fn take(app: &App, asked: &Asked, transaction: &Transaction<'_>) -> Result<(Request, Vec<Outgoing>), ApiError> {
     let now = clock::now();
     let mut request = asked.request(app, now);
-    let new = NewRequest { number: asked.wish.number, key: &asked.identity.key, hash: asked.wish.hash() };
+    let new = NewRequest { number: asked.wish.number, key: asked.identity.key.clone(), hash: asked.wish.hash() };
     for _ in 0..MOST_TAKEN_NUMBERS {
         if let Some(number) = store::insert(transaction, &request, &new).await? {
             request.number = number;

@@ -86,7 +86,9 @@ fn filter(app: &App, search: &Search) -> Result<Option<Filter>, ApiError> {
     let bounded = |name: &str, number: Option<i64>, min: i64, max: i64, otherwise: i64| {
         let number = number.unwrap_or(otherwise);
         let is_allowed = (min..=max).contains(&number);
-        is_allowed.then_some(number).ok_or_else(|| ApiError::Parameter(format!("{name} must be between {min} and {max}")))
+        is_allowed
+            .then_some(number)
+            .ok_or_else(|| ApiError::Parameter(format!("{name} must be between {min} and {max}")))
     };
     let customer = search.customer.as_deref().map(|email| app.names.user(email)).transpose();
     let customer = customer.map_err(|_| ApiError::Parameter("customer must be an e-mail address".to_owned()))?;

@@ -178,7 +178,8 @@ mod tests {
 
     #[test]
     fn what_a_client_may_not_say_is_ignored_whatever_it_is() {
-        let json = r#"{"petId": 1, "status": 7, "complete": "no", "total": [], "state": "sold", "uuid": 1, "more": {}}"#;
+        let json =
+            r#"{"petId": 1, "status": 7, "complete": "no", "total": [], "state": "sold", "uuid": 1, "more": {}}"#;
         let order: Order = serde_json::from_str(json).unwrap();
         assert_eq!(order, Order { pet_id: Some(1), ..Order::default() });
     }

@@ -10,9 +10,7 @@ use saga_contract::messages::{
 };
 use saga_contract::{Reason, processes, steps};
 use saga_core::effect::{Effect, EffectState, OnDo, OnUndo, on_do, on_undo};
-use saga_core::{
-    Body, Ids, Message, Outcome, Payload, PayloadError, SagaCancelled, SagaPrepared, SagaRejected, Time,
-};
+use saga_core::{Body, Ids, Message, Outcome, Payload, PayloadError, SagaCancelled, SagaPrepared, SagaRejected, Time};
 use saga_runtime::{Effects, Handler, StoreError, Transaction, Verdict};
 use uuid::Uuid;
 
@@ -243,12 +241,7 @@ impl Desk<'_> {
         }
     }
 
-    fn closed(
-        &self,
-        answering: &Answering<'_>,
-        data: &CloseOrder,
-        version: Option<u64>,
-    ) -> Result<Message, Verdict> {
+    fn closed(&self, answering: &Answering<'_>, data: &CloseOrder, version: Option<u64>) -> Result<Message, Verdict> {
         let (order, reason) = (data.order, data.reason.clone());
         match data.outcome {
             Outcome::Rejected => self.answer(answering, &OrderRejected { order, reason }, version),

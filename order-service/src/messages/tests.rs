@@ -151,7 +151,10 @@ fn saga_cancelled(reason: &Reason) -> Message {
 fn a_reserved_pet_makes_an_order() {
     let mut shop = Shop::new();
     let answer = shop.answer(&pet_reserved());
-    assert_eq!((answer.kind.as_str(), answer.step.as_deref(), answer.epoch), ("ORDER_CREATED", Some("create_order"), 0));
+    assert_eq!(
+        (answer.kind.as_str(), answer.step.as_deref(), answer.epoch),
+        ("ORDER_CREATED", Some("create_order"), 0)
+    );
     assert_eq!((answer.saga_id, answer.causation_id), (Some(request().saga), Some(pet_reserved().id)));
     assert_eq!((answer.aggregate_version, answer.subject), (Some(2), request().order.to_string()));
     assert_eq!(shop.view().state, State::Pending);

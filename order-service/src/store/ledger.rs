@@ -9,12 +9,15 @@ use saga_runtime::store::{Param, Transaction, execute, query};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::rows::{ORDER_ID, corrupt, order_columns, read_order, read_request, request_columns};
+use super::rows::{ORDER_ID, order_columns, read_order, read_request, request_columns};
 use crate::domain::{Order, Request, State};
 
 // Two statements, not a join: a join that waited for the lock would show the order as it was before.
-const LOCK: &str =
-    concat!("SELECT ", request_columns!(), " FROM requests r WHERE r.order_id = ANY($1) ORDER BY r.order_id FOR UPDATE");
+const LOCK: &str = concat!(
+    "SELECT ",
+    request_columns!(),
+    " FROM requests r WHERE r.order_id = ANY($1) ORDER BY r.order_id FOR UPDATE"
+);
 const LOCK_NUMBER: &str = concat!("SELECT ", request_columns!(), " FROM requests r WHERE r.number = $1 FOR UPDATE");
 const ORDERS: &str = concat!("SELECT ", order_columns!(), ", o.order_id FROM orders o WHERE o.order_id = ANY($1)");
 

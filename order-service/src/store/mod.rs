@@ -15,7 +15,7 @@ use rows::{HASH, corrupt, order_columns, read_whole, request_columns};
 pub use ledger::Ledger;
 
 mod embedded {
-    refinery::embed_migrations!("src/migrations");
+    refinery::embed_migrations!("migrations");
 }
 
 /// The service's own migrations.
@@ -51,15 +51,13 @@ const INSERT_REQUEST: &str = "
                           saga_id, created_at, version)
     VALUES ($1, coalesce($2, nextval('order_numbers')), $3, $4, $5, $6, $7, $8, $9, $10, $11, 1)
     ON CONFLICT DO NOTHING RETURNING number";
-/// A request that was never stored.
+/// What is stored of a request besides the request.
 #[derive(Debug)]
-pub struct NewRequest<'a> {
-    /// The request; its number counts only if the client chose it.
-    pub request: &'a Request,
-    /// Whether the client chose the number.
+pub struct NewRequest {
+    /// The number that the client chose, if it did.
     pub number: Option<OrderNumber>,
     /// The idempotency key.
-    pub key: &'a str,
+    pub key: String,
     /// What was asked for.
     pub hash: [u8; 32],
 }
@@ -82,8 +80,11 @@ pub struct Filter {
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn insert(transaction: &Transaction<'_>, new: &NewRequest<'_>) -> Result<Option<OrderNumber>, StoreError> {
-    let request = new.request;
+pub async fn insert(
+    transaction: &Transaction<'_>,
+    request: &Request,
+    new: &NewRequest,
+) -> Result<Option<OrderNumber>, StoreError> {
     let number = new.number.map(OrderNumber::get);
     let ship_date = request.ship_date.map(ShipDate::time);
     let row = query_opt(
