@@ -19,12 +19,7 @@ pub trait Handler: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`StoreError`]: nothing of the batch happened.
-    fn handle<'a>(
-        &'a self,
-        transaction: &'a Transaction<'a>,
-        batch: &'a [Message],
-        now: Time,
-    ) -> Handling<'a>;
+    fn handle<'a>(&'a self, transaction: &'a Transaction<'a>, batch: &'a [Message], now: Time) -> Handling<'a>;
 
     /// Whether a request that comes again is answered again, with the stored bytes. Participants
     /// do; the orchestrator resends by its timers instead.

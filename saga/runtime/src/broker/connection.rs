@@ -242,7 +242,10 @@ impl Faults {
     pub(crate) async fn next(&mut self) -> BrokerError {
         while let Some(event) = self.events.next().await {
             match event {
-                Event::Error(error) => return lost(error),
+                Event::Error(error) => {
+                    self.broker.link(self.purpose).send_replace(Link::Down { why: error.to_string() });
+                    return lost(error);
+                }
                 Event::ConnectionBlocked(why) => self.now(Link::Blocked { why }),
                 Event::ConnectionUnblocked => self.now(Link::Up),
                 _ => {}

@@ -68,13 +68,21 @@ async fn session(broker: &Broker, subscriptions: &[Subscription], stop: &Cancell
         () = stop.cancelled() => Ok(()),
     };
     over.cancel();
-    let finished = tokio::time::timeout(FINISH, tasks.join_all()).await;
-    if finished.is_err() {
+    if tokio::time::timeout(FINISH, finish(&mut tasks)).await.is_err() {
         tracing::warn!("a batch took too long to finish; RabbitMQ delivers it again");
     }
     ended?;
     Session { connection, faults }.leave().await;
     Ok(())
+}
+
+/// Waits for the batches in hand. What goes wrong with them now is no news: the session is over.
+async fn finish(tasks: &mut JoinSet<Result<(), BrokerError>>) {
+    while let Some(ended) = tasks.join_next().await {
+        if let Err(error) = outcome(ended) {
+            tracing::debug!(%error, "a queue was left in a hurry");
+        }
+    }
 }
 
 fn outcome(ended: Result<Result<(), BrokerError>, JoinError>) -> Result<(), BrokerError> {

@@ -1,7 +1,9 @@
 //! The orchestrator: the engine of saga-core, run on messages, alarms and operators' words.
 
+pub mod api;
 mod dead_letters;
 mod handler;
+mod peers;
 mod query;
 mod store;
 mod wake;
@@ -17,6 +19,7 @@ use crate::handler::{Again, Outgoing, Output, Verdict};
 use crate::metrics::Metrics;
 
 pub use dead_letters::DeadLetters;
+pub use peers::{Peer, Peers, Silent};
 pub use query::{Entry, Filter, SagaSummary, Seen, find, list, timeline};
 pub use wake::{wake_always, wake_due};
 pub use words::{WordError, say};

@@ -1,6 +1,8 @@
 //! What an operator may ask about sagas.
 
 use saga_core::{Instance, Message, Time};
+use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::store::read_state;
@@ -44,7 +46,7 @@ pub struct Filter {
 }
 
 /// One saga in a list.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct SagaSummary {
     /// Its id.
     pub id: Uuid,
@@ -53,29 +55,39 @@ pub struct SagaSummary {
     /// What it is about.
     pub subject: String,
     /// Where it stands.
+    #[serde(rename = "state")]
     pub phase: String,
     /// Why it ends or ended, unless it completes.
     pub reason: Option<String>,
     /// Whether a person should look.
     pub needs_intervention: bool,
     /// When it was started.
+    #[serde(with = "time::serde::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
     pub started_at: Time,
     /// When it last moved.
+    #[serde(with = "time::serde::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
     pub updated_at: Time,
     /// When it ended.
+    #[serde(with = "time::serde::rfc3339::option")]
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub ended_at: Option<Time>,
 }
 
 /// One line of a timeline.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Entry {
     /// When: sent, or handled.
+    #[serde(with = "time::serde::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
     pub at: Time,
     /// Which way it went.
     pub seen: Seen,
     /// The message's id.
     pub id: Uuid,
     /// Its type.
+    #[serde(rename = "type")]
     pub kind: String,
     /// The process that made it, where that is known here.
     pub source: Option<String>,
@@ -90,7 +102,8 @@ pub struct Entry {
 }
 
 /// Which way a message went, seen from the orchestrator.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Seen {
     /// It came in.
     Received,
@@ -144,7 +157,7 @@ pub async fn timeline(pool: &Pool, saga: Uuid) -> Result<Vec<Entry>, StoreError>
         entries.push(received(&row, message.as_ref()));
     }
     for row in query(&client, SENT, &[&saga]).await? {
-        entries.push(sent(&parse(row.get(0))?));
+        entries.push(Entry::sent(&parse(row.get(0))?));
     }
     // What came in led to what went out with the same time.
     entries.sort_by_key(|entry| (entry.at, entry.seen == Seen::Sent));
@@ -165,17 +178,21 @@ fn received(row: &tokio_postgres::Row, message: Option<&Message>) -> Entry {
     }
 }
 
-fn sent(message: &Message) -> Entry {
-    Entry {
-        at: message.time,
-        seen: Seen::Sent,
-        id: message.id,
-        kind: message.kind.clone(),
-        source: Some(message.source.clone()),
-        cause: message.causation_id,
-        step: message.step.clone(),
-        epoch: message.epoch,
-        note: None,
+impl Entry {
+    /// A message that its sender's journal has.
+    #[must_use]
+    pub(super) fn sent(message: &Message) -> Self {
+        Self {
+            at: message.time,
+            seen: Seen::Sent,
+            id: message.id,
+            kind: message.kind.clone(),
+            source: Some(message.source.clone()),
+            cause: message.causation_id,
+            step: message.step.clone(),
+            epoch: message.epoch,
+            note: None,
+        }
     }
 }
 

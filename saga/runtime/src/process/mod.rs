@@ -3,8 +3,10 @@
 
 mod bring_up;
 mod run;
+mod signal;
 
 pub(crate) use run::pause;
+pub use signal::shutdown_signal;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -88,6 +88,7 @@ pub(crate) fn number(body: &[u8]) -> i64 {
     std::str::from_utf8(body).unwrap().parse().unwrap()
 }
 
+/// How many messages wait in a queue, with nobody having them in hand.
 pub(crate) async fn ready(channel: &Channel, queue: &str) -> u32 {
     let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
     channel.queue_declare(queue.into(), options, FieldTable::default()).await.unwrap().message_count()

@@ -76,6 +76,28 @@ async fn many_replays_at_once_lose_nothing_and_repeat_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_that_arrives_before_its_replay_is_written_down_is_no_copy_of_a_parked_one() {
+    let desk = Running::start().await;
+    desk.close_desk(true);
+    desk.publish_note("early").await;
+    desk.parked(1).await;
+    desk.close_desk(false);
+    // A replay in slow motion: the row is taken out, the message is in its queue, the commit is to come.
+    let mut database = desk.database.connect().await;
+    let replay = database.transaction().await.unwrap();
+    replay.execute("UPDATE parked SET state = 'replayed'", &[]).await.unwrap();
+    desk.publish_note("early").await;
+    let observer = desk.database.connect().await;
+    eventually("the consumer waits for the replay", SOON, async || {
+        !observer.query("SELECT 1 FROM pg_locks WHERE NOT granted", &[]).await.unwrap().is_empty()
+    })
+    .await;
+    replay.commit().await.unwrap();
+    assert_eq!(desk.sent_for(saga_of("early")).await.len(), 1);
+    desk.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_message_whose_queue_is_gone_stays_parked() {
     let desk = Running::start().await;
     desk.publish(b"homeless").await;

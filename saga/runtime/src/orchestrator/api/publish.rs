@@ -1,0 +1,149 @@
+//! Publishing by hand: confirmed and routed, or an error.
+
+use axum::extract::State;
+use saga_core::{Message, Route};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::Api;
+use crate::broker::{CONTENT_TYPE, Parcel, Properties, PublishError};
+use crate::clock;
+use crate::error::StoreError;
+use crate::http::problem::{BROKER_UNAVAILABLE, INVALID_BODY, Problem, UNROUTABLE};
+use crate::http::{Json, Operator};
+use crate::store::audit;
+
+/// A message to be published by hand.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(super) struct Publish {
+    /// The exchange; empty for the default one, whose keys are queues' names.
+    exchange: String,
+    /// The routing key.
+    key: String,
+    /// Its type, `PET_RESERVED`: makes an envelope around `data`.
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    /// The data of the envelope, or the whole body when `raw` is set: a string goes out as its text,
+    /// anything else as JSON.
+    #[serde(default)]
+    data: Value,
+    /// Its id; drawn when absent.
+    id: Option<Uuid>,
+    /// What it is about; its own id when absent.
+    subject: Option<String>,
+    /// Publish `data` as it is, without an envelope.
+    #[serde(default)]
+    raw: bool,
+}
+
+/// A message that was published.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Published {
+    /// Its id.
+    id: Uuid,
+    /// How many bytes went out.
+    bytes: usize,
+}
+
+/// Publish a message by hand
+///
+/// Answers once the broker has confirmed it and a queue has taken it.
+#[utoipa::path(post, path = "/admin/publish", tag = "messages", security(("token" = [])), request_body = Publish, responses(
+    (status = 200, description = "It was confirmed and routed", body = Published),
+    (status = 401, description = "A token is needed", body = Problem, content_type = "application/problem+json"),
+    (status = 422, description = "No queue takes it, or it makes no envelope", body = Problem, content_type = "application/problem+json"),
+    (status = 503, description = "The broker did not take it", body = Problem, content_type = "application/problem+json"),
+))]
+pub(super) async fn publish(
+    State(api): State<Api>,
+    Operator(who): Operator,
+    Json(what): Json<Publish>,
+) -> Result<Json<Published>, Problem> {
+    let id = what.id.unwrap_or_else(drawn);
+    let route = Route { exchange: what.exchange.clone(), key: what.key.clone(), mandatory: true };
+    let (properties, body) = if what.raw { raw(id, &what.data) } else { envelope(&api, id, &what)? };
+    let bytes = body.len();
+    note(&api, &who, &what, id).await?;
+    api.relay.publish_confirmed(Parcel { route, properties, body }).await.map_err(not_published)?;
+    tracing::info!(operator = who, exchange = what.exchange, key = what.key, message_id = %id, "a message was published by hand");
+    Ok(Json(Published { id, bytes }))
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the id of a message published by hand is drawn once, at the edge, and shown"
+)]
+fn drawn() -> Uuid {
+    Uuid::new_v4()
+}
+
+fn raw(id: Uuid, data: &Value) -> (Value, Vec<u8>) {
+    let body = match data {
+        Value::String(text) => text.clone().into_bytes(),
+        other @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
+            other.to_string().into_bytes()
+        }
+    };
+    (json!({ "message_id": id }), body)
+}
+
+/// An envelope, checked by reading it back: what nobody could read is not published.
+fn envelope(api: &Api, id: Uuid, what: &Publish) -> Result<(Value, Vec<u8>), Problem> {
+    let invalid = |detail: String| Problem::new(&INVALID_BODY, detail);
+    let kind = what
+        .kind
+        .as_deref()
+        .ok_or_else(|| invalid("type is missing; set raw to publish without an envelope".to_owned()))?;
+    let version = api.topology.message_type(kind).map_or(1, |known| known.version);
+    let mut fields = Map::new();
+    let time = clock::now().format(&time::format_description::well_known::Rfc3339);
+    for (name, value) in [
+        ("specversion", json!("1.0")),
+        ("id", json!(id)),
+        ("source", json!("saga")),
+        ("type", json!(kind)),
+        ("subject", json!(what.subject.clone().unwrap_or_else(|| id.to_string()))),
+        ("time", json!(time.map_err(|error| Problem::internal(&error))?)),
+        ("schemaversion", json!(version)),
+        ("correlationid", json!(id)),
+        ("data", what.data.clone()),
+    ] {
+        fields.insert(name.to_owned(), value);
+    }
+    let text = Value::Object(fields).to_string();
+    let message = Message::parse(text.as_bytes()).map_err(|error| invalid(error.to_string()))?;
+    Ok((in_amqp(&message), message.to_bytes()))
+}
+
+/// The properties that mirror an envelope, in the form that the relay takes from operators.
+pub(super) fn in_amqp(message: &Message) -> Value {
+    let properties = Properties::from(message);
+    json!({
+        "content_type": CONTENT_TYPE,
+        "message_id": properties.message_id,
+        "correlation_id": properties.correlation_id,
+        "type": properties.kind,
+        "app_id": properties.app_id,
+        "timestamp": properties.timestamp,
+    })
+}
+
+async fn note(api: &Api, who: &str, what: &Publish, id: Uuid) -> Result<(), Problem> {
+    let target: String = format!("{}/{} {id}", what.exchange, what.key).replace('\0', "?");
+    let mut client = api.writer.pool().get().await.map_err(StoreError::from)?;
+    let transaction = client.transaction().await.map_err(StoreError::from)?;
+    audit(&transaction, clock::now(), who, "publish", &target, None).await?;
+    Ok(transaction.commit().await.map_err(StoreError::from)?)
+}
+
+/// What a client is told of a message that was not published.
+pub(super) fn not_published(error: PublishError) -> Problem {
+    match error {
+        PublishError::Unroutable { .. } | PublishError::Malformed(_) => Problem::new(&UNROUTABLE, error.to_string()),
+        PublishError::Nacked | PublishError::Timeout | PublishError::NotConnected => {
+            Problem::new(&BROKER_UNAVAILABLE, error.to_string()).retry_after(std::time::Duration::from_secs(2))
+        }
+    }
+}
