@@ -133,7 +133,8 @@ async fn bodies_that_make_no_sense_are_told_what_is_wrong() {
     for (body, expected) in [
         (String::new(), 400),
         ("{".to_owned(), 400),
-        (deep, 400),
+        (format!(r#"{{"colour": {deep}}}"#), 422),
+        (deep, 422),
         ("[]".to_owned(), 422),
         ("{}".to_owned(), 422),
         ("null".to_owned(), 422),

@@ -30,10 +30,8 @@ fn every_other_path_is_our_own() {
         .map(|(path, methods)| (path.as_str(), methods.as_object().unwrap().keys().collect()))
         .collect();
     let names: Vec<String> = paths.iter().map(|(path, methods)| format!("{path} {methods:?}")).collect();
-    assert_eq!(
-        names,
-        [r#"/api/v3/store/inventory ["get"]"#, r#"/api/v3/stock ["get"]"#, r#"/api/v3/stock/{sku} ["get", "put"]"#,]
-    );
+    let ours = [r#"/api/v3/stock ["get"]"#, r#"/api/v3/stock/{sku} ["get", "put"]"#];
+    assert_eq!(names, [ours[0], ours[1], r#"/api/v3/store/inventory ["get"]"#]);
 }
 
 #[test]
