@@ -17,8 +17,6 @@ use crate::{Arg, Error, Fingerprint, Namespace, Recipe, Salt, Scalar, digest, gu
 pub struct Forge {
     namespace: Namespace,
     fingerprint: Fingerprint,
-    /// The hash that has taken in the namespace, where every id begins.
-    start: Sha1,
     /// `|salt:` and the salt, or nothing: what follows each entity type.
     salting: Arc<str>,
     lenient: bool,
@@ -40,10 +38,8 @@ impl Forge {
     }
 
     fn with(namespace: Namespace, salt: &str, lenient: bool) -> Self {
-        let mut start = Sha1::new();
-        start.update(namespace.uuid().as_bytes());
         let salting = if salt.is_empty() { Arc::default() } else { format!("|salt:{salt}").into() };
-        Forge { namespace, fingerprint: Fingerprint::of(salt), start, salting, lenient }
+        Forge { namespace, fingerprint: Fingerprint::of(salt), salting, lenient }
     }
 
     /// The namespace of its ids.
@@ -59,6 +55,7 @@ impl Forge {
     }
 
     /// Begins an id whose words are known only when the program runs. For words that stand in the code there is [`id!`](crate::id).
+    #[inline]
     pub fn id<'a>(&'a self, entity_type: &'a str) -> IdBuilder<'a> {
         IdBuilder { forge: self, entity_type, args: SmallVec::new(), attrs: SmallVec::new() }
     }
@@ -77,7 +74,7 @@ impl Forge {
     }
 
     fn begin(&self, entity_type: &str) -> Hashing {
-        let mut hashing = Hashing::new(self.start.clone());
+        let mut hashing = Hashing::new(self.namespace.uuid());
         hashing.push(entity_type);
         hashing.push(&self.salting);
         hashing
@@ -101,17 +98,19 @@ pub struct IdBuilder<'a> {
     forge: &'a Forge,
     entity_type: &'a str,
     args: SmallVec<[Arg<'a>; 2]>,
-    attrs: SmallVec<[(&'a str, Arg<'a>); 6]>,
+    attrs: SmallVec<[(&'a str, Arg<'a>); 4]>,
 }
 
 impl<'a> IdBuilder<'a> {
     /// Adds a positional argument.
+    #[inline]
     pub fn arg(mut self, value: impl Into<Arg<'a>>) -> Self {
         self.args.push(value.into());
         self
     }
 
     /// Adds an attribute. Their order does not matter: they are hashed by key.
+    #[inline]
     pub fn attr(mut self, key: &'a str, value: impl Into<Arg<'a>>) -> Self {
         self.attrs.push((key, value.into()));
         self
@@ -122,7 +121,7 @@ impl<'a> IdBuilder<'a> {
     /// # Errors
     /// What this forge refuses, and what no Python could reproduce.
     pub fn finish(self) -> Result<Uuid, Error> {
-        let mut hashing = Hashing::new(self.forge.start.clone());
+        let mut hashing = Hashing::new(self.forge.namespace.uuid());
         self.write(&mut hashing)?;
         Ok(hashing.finish())
     }
@@ -173,15 +172,12 @@ impl<'a> IdBuilder<'a> {
 }
 
 fn write_arg(sink: &mut impl Sink, arg: &Arg<'_>, lenient: bool) -> Result<(), Error> {
-    let value = match arg {
-        Arg::Scalar(scalar) => {
-            python::write_scalar(sink, *scalar);
-            return Ok(());
-        }
-        Arg::Borrowed(value) => value,
-        Arg::Owned(value) => value,
-    };
-    python::write_value(sink, value, lenient)
+    match arg {
+        Arg::Scalar(scalar) => python::write_scalar(sink, *scalar),
+        Arg::Borrowed(value) => python::write_value(sink, value, lenient)?,
+        Arg::Owned(value) => python::write_value(sink, value, lenient)?,
+    }
+    Ok(())
 }
 
 /// A hash that gathers small pieces, so that it is fed seldom.
@@ -195,13 +191,30 @@ impl Hashing {
     /// More than most ids hash; what is longer is fed in parts.
     const ROOM: usize = 256;
 
-    fn new(hash: Sha1) -> Self {
-        Hashing { hash, gathered: [0; Self::ROOM], count: 0 }
+    /// Every id begins with its namespace.
+    fn new(namespace: Uuid) -> Self {
+        let mut gathered = [0; Self::ROOM];
+        let start = namespace.as_bytes();
+        gathered[..start.len()].copy_from_slice(start);
+        Hashing { hash: Sha1::new(), gathered, count: start.len() }
     }
 
     fn feed(&mut self) {
         self.hash.update(&self.gathered[..self.count]);
         self.count = 0;
+    }
+
+    /// Takes what does not fit any more.
+    #[cold]
+    fn push_beyond(&mut self, text: &str) {
+        self.feed();
+        match self.gathered.get_mut(..text.len()) {
+            Some(room) => {
+                room.copy_from_slice(text.as_bytes());
+                self.count = text.len();
+            }
+            None => self.hash.update(text.as_bytes()),
+        }
     }
 
     fn finish(mut self) -> Uuid {
@@ -211,17 +224,16 @@ impl Hashing {
 }
 
 impl Sink for Hashing {
+    /// Inlined, so that pieces of a known length, as most are, become plain stores.
+    #[inline(always)]
     fn push(&mut self, text: &str) {
-        let bytes = text.as_bytes();
-        if bytes.len() > Self::ROOM - self.count {
-            self.feed();
-        }
-        match self.gathered.get_mut(self.count..self.count + bytes.len()) {
+        let end = self.count + text.len();
+        match self.gathered.get_mut(self.count..end) {
             Some(room) => {
-                room.copy_from_slice(bytes);
-                self.count += bytes.len();
+                room.copy_from_slice(text.as_bytes());
+                self.count = end;
             }
-            None => self.hash.update(bytes),
+            None => self.push_beyond(text),
         }
     }
 }

@@ -10,7 +10,7 @@ const EVERY_CALL: usize = 2;
 pub(crate) const PREFIXED_CALL: [&str; 2] = ["prefix", "separator"];
 
 pub(crate) fn check_entity_type(entity_type: &str, lenient: bool) -> Result<(), Error> {
-    if !lenient && entity_type.contains('|') {
+    if !lenient && entity_type.bytes().any(|byte| byte == b'|') {
         return Err(Error::EntityTypeWithBar(entity_type.to_owned()));
     }
     Ok(())
@@ -27,7 +27,7 @@ pub(crate) fn check_keys<'k>(keys: impl Iterator<Item = &'k str>, lenient: bool)
         if reserved.contains(&key) {
             return Err(Error::ReservedKey(key.to_owned()));
         }
-        if !lenient && key.contains(['|', '=']) {
+        if !lenient && key.bytes().any(|byte| matches!(byte, b'|' | b'=')) {
             return Err(Error::KeyWithSeparator(key.to_owned()));
         }
         last = Some(key);

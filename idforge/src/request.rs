@@ -186,6 +186,6 @@ fn arg(raw: &RawValue) -> Result<Arg<'_>, Error> {
     }
     match text.parse::<i64>() {
         Ok(number) => Ok(Arg::Scalar(Scalar::Int(number.into()))),
-        Err(_) => from_raw(raw, 0).map(Arg::Owned),
+        Err(_) => from_raw(raw, 0).map(Arg::from),
     }
 }

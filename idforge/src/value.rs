@@ -105,7 +105,7 @@ pub enum Arg<'a> {
     /// Any value, borrowed.
     Borrowed(&'a Value),
     /// Any value, owned.
-    Owned(Value),
+    Owned(Box<Value>),
 }
 
 impl From<UuidText> for Scalar<'_> {
@@ -122,19 +122,19 @@ impl<'a> From<&'a Value> for Arg<'a> {
 
 impl From<Value> for Arg<'_> {
     fn from(value: Value) -> Self {
-        Arg::Owned(value)
+        Arg::Owned(Box::new(value))
     }
 }
 
 impl From<String> for Arg<'_> {
     fn from(text: String) -> Self {
-        Arg::Owned(Value::Text(text))
+        Value::Text(text).into()
     }
 }
 
 impl From<Int> for Arg<'_> {
     fn from(number: Int) -> Self {
-        Arg::Owned(Value::Int(number))
+        Value::Int(number).into()
     }
 }
 

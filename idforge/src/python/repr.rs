@@ -12,7 +12,11 @@ pub(crate) fn write_scalar(sink: &mut impl Sink, scalar: Scalar<'_>) {
     match scalar {
         Scalar::Bool(true) => sink.push("True"),
         Scalar::Bool(false) => sink.push("False"),
-        Scalar::Int(number) => sink.push(itoa::Buffer::new().format(number)),
+        // Dividing 128 bits is slow, and hardly any number needs them.
+        Scalar::Int(number) => match i64::try_from(number) {
+            Ok(number) => sink.push(itoa::Buffer::new().format(number)),
+            Err(_) => sink.push(itoa::Buffer::new().format(number)),
+        },
         Scalar::Float(number) => float::write_float(sink, number),
         Scalar::Text(plain) => text::write_text(sink, plain),
         Scalar::UuidText(uuid) => {

@@ -4,14 +4,23 @@ use super::{Sink, is_printable};
 
 /// Python's `repr` of a str.
 pub(super) fn write_text(sink: &mut impl Sink, text: &str) {
+    // No early exit: whole registers of bytes are looked at together.
+    let plain = text.bytes().fold(true, |plain, byte| plain & is_plain(byte));
+    if plain {
+        sink.push("'");
+        sink.push(text);
+        sink.push("'");
+    } else {
+        write_awkward_text(sink, text);
+    }
+}
+
+fn write_awkward_text(sink: &mut impl Sink, text: &str) {
     let quote = quote_for(text.as_bytes());
     sink.push(quote);
     let mut plain_from = 0;
-    if !text.bytes().all(is_plain) {
-        for (at, character) in text.char_indices() {
-            if character.is_ascii() && is_plain(character as u8) || !escapes(character, quote) {
-                continue;
-            }
+    for (at, character) in text.char_indices() {
+        if escapes(character, quote) {
             sink.push(&text[plain_from..at]);
             write_escape(sink, character);
             plain_from = at + character.len_utf8();
