@@ -184,14 +184,15 @@ pub async fn is_ready(url: &str) -> bool {
 /// # Errors
 /// When what runs cannot be written down.
 pub async fn stop(stack: &mut Stack) -> Result<bool, Trouble> {
+    let mut any = false;
     for process in &ALL {
         if let Some(started) = stack.running(process.name) {
             started.signal(Signal::TERM);
+            any = true;
         }
     }
-    let mut any = false;
     for process in &ALL {
-        any |= stack.stop(process.name, Signal::TERM).await?;
+        stack.stop(process.name, Signal::TERM).await?;
     }
     Ok(any)
 }

@@ -1,6 +1,7 @@
 //! What a person sees while something takes time: one line for each thing, to stderr, so that stdout is data.
 
 use std::borrow::Cow;
+use std::io::{self, Write as _};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -39,6 +40,17 @@ impl Line {
         let seconds = self.started.elapsed().as_secs_f64();
         self.bar.finish_and_clear();
         eprintln!("{:<10} {result:<68} ready {seconds:>4.1} s", self.label);
+    }
+}
+
+/// Prints a command's result to stdout; that nobody reads it to its end (`| head`) is no error.
+///
+/// # Errors
+/// When stdout cannot be written.
+pub fn print(text: &str) -> io::Result<()> {
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
     }
 }
 

@@ -1,16 +1,18 @@
 //! The whole system on this machine: up, down, and in between.
 
-use std::fs::File;
+use std::fs::{self, File};
+use std::path::PathBuf;
 
 use crate::processes::{self, System};
 use crate::screen::{Line, say};
-use crate::servers::{Endpoints, Given, Place, Stack, Trouble, apt::Suite, programs::Programs};
+use crate::servers::{Endpoints, Given, Place, Stack, Trouble, apt::Suite, programs::Programs, secrets::write_private};
 use crate::state;
 
 /// The system of one checkout, held by us alone as long as this lives.
 #[derive(Debug)]
 pub struct Up {
     stack: Stack,
+    /// What the last start was given; the commands after it need not be told again.
     given: Given,
     _lock: File,
 }
@@ -41,8 +43,12 @@ impl Up {
             say("waiting", "another ./dev is at work in this checkout");
             lock.lock().map_err(Trouble::at("locking", &path))?;
         }
-        let given = Given::read(|name| std::env::var(name).ok())?;
-        Ok(Self { stack: Stack::open(place, "up")?, given, _lock: lock })
+        let stack = Stack::open(place, "up")?;
+        let given = match fs::read(given_file(&stack)) {
+            Ok(text) => serde_json::from_slice(&text).map_err(|error| Trouble::Unmet(error.to_string()))?,
+            Err(_) => Given::default(),
+        };
+        Ok(Self { stack, given, _lock: lock })
     }
 
     /// Starts what is missing and waits until all of it is ready; writes `.dev/state.json`.
@@ -50,6 +56,9 @@ impl Up {
     /// # Errors
     /// When something cannot be had; what runs until then keeps running and `down` stops it.
     pub async fn start(&mut self) -> Result<System, Trouble> {
+        self.given = Given::read(|name| std::env::var(name).ok())?;
+        let text = serde_json::to_vec_pretty(&self.given).map_err(|error| Trouble::Unmet(error.to_string()))?;
+        write_private(&given_file(&self.stack), &text)?;
         let programs = Programs::find(&self.stack.place, Suite::Machine, &self.given)?;
         let line = Line::start("servers", "RabbitMQ and PostgreSQL are starting");
         self.stack.start(&programs).await?;
@@ -132,6 +141,10 @@ impl Up {
     fn servers(&mut self) -> Result<Endpoints, Trouble> {
         self.given.or_of(&mut self.stack)
     }
+}
+
+fn given_file(stack: &Stack) -> PathBuf {
+    stack.dir().join("given.json")
 }
 
 fn without_login(url: &str) -> String {

@@ -4,10 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-#[expect(clippy::print_stdout, reason = "the environment is this command's output, for eval")]
 pub(crate) fn run() -> Result<ExitCode> {
-    for (name, value) in super::system()?.environment()? {
-        println!("export {name}={}", super::quoted(&value));
-    }
+    super::print_exports(&super::system()?.environment()?)?;
     Ok(ExitCode::SUCCESS)
 }

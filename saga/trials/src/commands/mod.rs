@@ -23,6 +23,12 @@ fn system() -> Result<Up, Trouble> {
     Up::open(place()?)
 }
 
+/// Prints variables in the form that a shell's `eval` takes.
+fn print_exports<N: AsRef<str>>(environment: &[(N, String)]) -> std::io::Result<()> {
+    let line = |(name, value): &(N, String)| format!("export {}={}\n", name.as_ref(), quoted(value));
+    saga_trials::screen::print(&environment.iter().map(line).collect::<String>())
+}
+
 /// `value` as one word of a POSIX shell.
 fn quoted(value: &str) -> String {
     format!("'{}'", value.replace('\'', r"'\''"))

@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
+use saga_trials::screen::print;
 
-#[expect(clippy::print_stdout, reason = "the status is this command's output")]
 pub(crate) async fn run() -> Result<ExitCode> {
     let parts = super::system()?.parts().await?;
     for part in &parts {
@@ -14,7 +14,7 @@ pub(crate) async fn run() -> Result<ExitCode> {
             (false, Some(_)) => "not ready",
             (false, None) => "down",
         };
-        println!("{:<18} {:<30} pid {pid:<8} {state}", part.name, part.url);
+        print(&format!("{:<18} {:<30} pid {pid:<8} {state}\n", part.name, part.url))?;
     }
     Ok(if parts.iter().all(|part| part.ready) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -34,7 +34,6 @@ impl Debian {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "the environment is this command's output, for eval")]
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
     let mut servers = TestServers::open(super::place()?, Debian::suite(arguments.debian))?;
     if arguments.down {
@@ -43,8 +42,6 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     servers.keep()?;
-    for (name, value) in servers.start().await? {
-        println!("export {name}={}", super::quoted(&value));
-    }
+    super::print_exports(&servers.start().await?)?;
     Ok(ExitCode::SUCCESS)
 }

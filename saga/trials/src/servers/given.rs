@@ -1,9 +1,11 @@
 //! Servers that run already, given by URLs in the environment, and how to reach any server.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Stack, Trouble, postgres, rabbitmq};
 
 /// How to reach a broker as its administrator.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Broker {
     /// `amqp://user:password@host:port`, without a vhost.
     pub amqp: String,
@@ -21,7 +23,7 @@ pub struct Endpoints {
 }
 
 /// Servers that somebody else runs, which we use instead of starting our own.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Given {
     /// From `SAGA_AMQP_URL` and `SAGA_RABBITMQ_MANAGEMENT_URL`: its user may make vhosts.
     pub broker: Option<Broker>,

@@ -65,7 +65,9 @@ impl Programs {
             tried.extend(installed.err().map(|trouble| format!("installing packages: {trouble}")));
         }
         if search.missing().is_empty() {
-            return Ok(Self { rabbitmq: search.rabbitmq(), postgres: search.postgres() });
+            let rabbitmq = search.rabbitmq().filter(|_| given.broker.is_none());
+            let postgres = search.postgres().filter(|_| given.postgres.is_none());
+            return Ok(Self { rabbitmq, postgres });
         }
         Err(none_found(&search.missing(), &tried))
     }

@@ -109,7 +109,7 @@ impl Stack {
         Ok(())
     }
 
-    /// Stops one process, if we started it and it runs. Says whether there was one.
+    /// Stops one process, if we started it and it runs.
     ///
     /// # Errors
     /// When what was started cannot be written down.
@@ -142,14 +142,15 @@ impl Stack {
     /// Both are asked before either is waited for; the port mapper goes last, since the broker's node needs it until
     /// its end. INT is PostgreSQL's fast shutdown: sessions are ended, nothing is lost, no shared memory stays behind.
     async fn stop_with(&mut self, broker: Signal) -> Result<bool, Trouble> {
+        let mut any = false;
         for (server, ask) in [("rabbitmq", broker), ("postgres", Signal::INT)] {
             if let Some(started) = self.running(server) {
                 started.signal(ask);
+                any = true;
             }
         }
-        let mut any = false;
         for (server, ask) in [("postgres", Signal::INT), ("rabbitmq", broker), ("epmd", Signal::TERM)] {
-            any |= self.stop(server, ask).await?;
+            self.stop(server, ask).await?;
         }
         Ok(any)
     }
