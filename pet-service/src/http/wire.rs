@@ -3,6 +3,7 @@
 use saga_contract::PetStatus;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 use uuid::Uuid;
 
 use crate::domain::{Draft, Pet, Tag};
@@ -34,7 +35,7 @@ pub struct PetDocument {
     pub tags: Option<Vec<TagDocument>>,
     /// Pet status in the store. It follows the pet's orders: a client may name the present one, or none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, inline)]
+    #[schema(required = false, schema_with = status_schema)]
     pub status: Option<Status>,
     /// What it costs, in minor units of the currency. A new pet without a price costs 0; an update
     /// without one leaves it.
@@ -110,6 +111,13 @@ pub struct StandingDocument {
     /// The version of the pet that this was true of; a message with a higher one is newer.
     #[schema(format = Int64)]
     pub version: i64,
+}
+
+/// As the Petstore has it: in place, with our words on who sets it.
+fn status_schema() -> Object {
+    let words = "Pet status in the store. It follows the pet's orders: a client may name the present one, or none.";
+    let names = PetStatus::ALL.map(PetStatus::as_str);
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names)).description(Some(words)).build()
 }
 
 impl PetDocument {

@@ -18,15 +18,15 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-pub const SOON: Duration = Duration::from_secs(20);
+pub(crate) const SOON: Duration = Duration::from_secs(20);
 
 /// One or more copies of pet-service on one database and one vhost.
-pub struct Running {
-    pub client: Client,
-    pub urls: Vec<String>,
-    pub sql: tokio_postgres::Client,
-    pub ids: Ids,
-    pub names: Names,
+pub(crate) struct Running {
+    pub(crate) client: Client,
+    pub(crate) urls: Vec<String>,
+    pub(crate) sql: tokio_postgres::Client,
+    pub(crate) ids: Ids,
+    pub(crate) names: Names,
     channel: Channel,
     _connection: Connection,
     shutdown: CancellationToken,
@@ -37,17 +37,17 @@ pub struct Running {
 
 /// One saga, for one order, for one pet.
 #[derive(Debug, Clone, Copy)]
-pub struct Saga {
-    pub n: u128,
-    pub pet: i64,
+pub(crate) struct Saga {
+    pub(crate) n: u128,
+    pub(crate) pet: i64,
 }
 
 impl Running {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::copies(1).await
     }
 
-    pub async fn copies(copies: usize) -> Self {
+    pub(crate) async fn copies(copies: usize) -> Self {
         let servers = Servers::claim().await;
         let database = servers.database("pets").await;
         let (shutdown, client) = (CancellationToken::new(), Client::new());
@@ -80,91 +80,91 @@ impl Running {
     }
 
     /// Stops what runs, so that nothing is cut off when the servers are given back.
-    pub async fn stop(mut self) {
+    pub(crate) async fn stop(mut self) {
         self.shutdown.cancel();
         for task in self.tasks.drain(..) {
             task.await.unwrap();
         }
     }
 
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("{}/api/v3{path}", self.urls[0])
     }
 
-    pub async fn get(&self, path: &str) -> (StatusCode, Value) {
+    pub(crate) async fn get(&self, path: &str) -> (StatusCode, Value) {
         read(self.client.get(self.url(path)).send().await.unwrap()).await
     }
 
-    pub async fn post(&self, pet: Value) -> (StatusCode, Value) {
+    pub(crate) async fn post(&self, pet: Value) -> (StatusCode, Value) {
         read(self.client.post(self.url("/pet")).json(&pet).send().await.unwrap()).await
     }
 
-    pub async fn put(&self, pet: Value) -> (StatusCode, Value) {
+    pub(crate) async fn put(&self, pet: Value) -> (StatusCode, Value) {
         read(self.client.put(self.url("/pet")).json(&pet).send().await.unwrap()).await
     }
 
-    pub async fn delete(&self, id: i64) -> (StatusCode, Value) {
+    pub(crate) async fn delete(&self, id: i64) -> (StatusCode, Value) {
         read(self.client.delete(self.url(&format!("/pet/{id}"))).send().await.unwrap()).await
     }
 
     /// Adds a pet that anybody may order.
-    pub async fn given_pet(&self, id: i64) {
+    pub(crate) async fn given_pet(&self, id: i64) {
         let pet = json!({"id": id, "name": format!("Pet {id}"), "photoUrls": [], "price": 25_000});
         assert_eq!(self.post(pet).await.0, 200);
     }
 
-    pub async fn status_of(&self, id: i64) -> String {
+    pub(crate) async fn status_of(&self, id: i64) -> String {
         self.get(&format!("/pet/{id}")).await.1["status"].as_str().unwrap_or("none").to_owned()
     }
 
     /// Publishes a message as any client would.
     #[expect(clippy::disallowed_methods, reason = "the test is not the process: it publishes as a stranger does")]
-    pub async fn publish(&self, exchange: &str, key: &str, body: &[u8]) {
+    pub(crate) async fn publish(&self, exchange: &str, key: &str, body: &[u8]) {
         let (options, properties) = (BasicPublishOptions::default(), BasicProperties::default().with_delivery_mode(2));
         self.channel.basic_publish(exchange.into(), key.into(), options, body, properties).await.unwrap();
     }
 
-    pub async fn command(&self, message: &Message) {
+    pub(crate) async fn command(&self, message: &Message) {
         self.publish("commands", "pet", &message.to_bytes()).await;
     }
 
-    pub async fn event(&self, message: &Message) {
+    pub(crate) async fn event(&self, message: &Message) {
         self.publish("order.events", "order.approved", &message.to_bytes()).await;
     }
 
     /// Every message that pet-service sent, in order.
-    pub async fn journal(&self) -> Vec<Message> {
+    pub(crate) async fn journal(&self) -> Vec<Message> {
         let rows = self.sql.query("SELECT body FROM journal ORDER BY seq", &[]).await.unwrap();
         rows.iter().map(|row| Message::parse(row.get(0)).unwrap()).collect()
     }
 
     /// The answers to one saga, in order.
-    pub async fn answers(&self, saga: Saga) -> Vec<Message> {
+    pub(crate) async fn answers(&self, saga: Saga) -> Vec<Message> {
         self.journal().await.into_iter().filter(|message| message.saga_id == Some(saga.id())).collect()
     }
 
     /// Waits for so many answers to one saga.
-    pub async fn answered(&self, saga: Saga, count: usize) -> Vec<Message> {
+    pub(crate) async fn answered(&self, saga: Saga, count: usize) -> Vec<Message> {
         let what = format!("saga {} has {count} answers", saga.n);
         let answers = async || Some(self.answers(saga).await).filter(|answers| answers.len() >= count);
         eventually(&what, SOON, answers).await
     }
 
     /// Waits for a message to be parked; gives the reason and the detail.
-    pub async fn parked(&self, id: Uuid) -> (String, String) {
+    pub(crate) async fn parked(&self, id: Uuid) -> (String, String) {
         let sql = "SELECT reason, detail FROM parked WHERE message_id = $1";
         let row = async || self.sql.query_opt(sql, &[&id]).await.unwrap().map(|row| (row.get(0), row.get(1)));
         eventually("the message is parked", SOON, row).await
     }
 
     /// Waits until the inbox knows a message.
-    pub async fn handled(&self, id: Uuid) {
+    pub(crate) async fn handled(&self, id: Uuid) {
         let sql = "SELECT 1 FROM inbox WHERE id = $1";
         eventually("the message is handled", SOON, async || self.sql.query_opt(sql, &[&id]).await.unwrap().is_some())
             .await;
     }
 
-    pub fn reserve(&self, saga: Saga) -> Message {
+    pub(crate) fn reserve(&self, saga: Saga) -> Message {
         let (pet_id, pet) = self.pet_of(saga);
         let command = ReservePet {
             pet,
@@ -179,20 +179,20 @@ impl Running {
         self.request(saga, &command, Direction::Do, 0)
     }
 
-    pub fn release(&self, saga: Saga) -> Message {
+    pub(crate) fn release(&self, saga: Saga) -> Message {
         let (pet_id, pet) = self.pet_of(saga);
         let (order, outcome, reason) = (saga.order(), Outcome::Cancelled, Reason::CANCELLED_BY_CUSTOMER);
         self.request(saga, &ReleasePet { pet, pet_id, order, outcome, reason }, Direction::Undo, 0)
     }
 
-    pub fn request<P: Payload>(&self, saga: Saga, command: &P, direction: Direction, epoch: u32) -> Message {
+    pub(crate) fn request<P: Payload>(&self, saga: Saga, command: &P, direction: Direction, epoch: u32) -> Message {
         let id = self.ids.command(saga.id(), steps::RESERVE_PET, direction, epoch);
         let message =
             Message::new(id, processes::SAGA, saga.order().to_string(), Body::of(command).unwrap(), clock::now());
         self.of(saga, message).for_step(steps::RESERVE_PET, epoch)
     }
 
-    pub fn approved(&self, saga: Saga) -> Message {
+    pub(crate) fn approved(&self, saga: Saga) -> Message {
         let (pet_id, pet) = self.pet_of(saga);
         let event = OrderApproved {
             order: saga.order(),
@@ -222,21 +222,21 @@ impl Running {
 }
 
 impl Saga {
-    pub fn id(self) -> Uuid {
+    pub(crate) fn id(self) -> Uuid {
         Uuid::from_u128(self.n + 1_000_000)
     }
 
-    pub fn order(self) -> Uuid {
+    pub(crate) fn order(self) -> Uuid {
         Uuid::from_u128(self.n + 2_000_000)
     }
 }
 
 /// How many of these messages are of a type.
-pub fn count(messages: &[Message], kind: &str) -> usize {
+pub(crate) fn count(messages: &[Message], kind: &str) -> usize {
     messages.iter().filter(|message| message.kind == kind).count()
 }
 
-pub async fn read(response: Response) -> (StatusCode, Value) {
+pub(crate) async fn read(response: Response) -> (StatusCode, Value) {
     let status = response.status();
     let text = response.text().await.unwrap();
     (status, serde_json::from_str(&text).unwrap_or(Value::Null))
@@ -251,7 +251,7 @@ async fn copy(servers: &Servers, database: &Database, shutdown: &CancellationTok
 }
 
 /// The same message, but for something.
-pub fn but(mut message: Message, change: impl FnOnce(&mut Message)) -> Message {
+pub(crate) fn but(mut message: Message, change: impl FnOnce(&mut Message)) -> Message {
     change(&mut message);
     message
 }
