@@ -1,29 +1,21 @@
 //! `saga`: the orchestrator and the operator's command.
 
-use anyhow::Result;
-use clap::{Parser, Subcommand};
-use saga::serve::{self, ServeConfig};
+use std::process::ExitCode;
 
-/// Runs sagas and shows what they do.
-#[derive(Parser)]
-#[command(name = "saga", version)]
-struct Arguments {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Run the orchestrator
-    Serve(Box<ServeConfig>),
-}
+use clap::Parser;
+use saga::command::{Arguments, Failure};
 
 #[tokio::main]
-async fn main() -> Result<()> {
-    match Arguments::parse().command {
-        Command::Serve(config) => {
-            saga_runtime::telemetry::init(config.process.log_json)?;
-            Ok(serve::serve(*config, saga_runtime::process::shutdown_signal()?).await?)
+async fn main() -> ExitCode {
+    match saga::command::run(Arguments::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Usage(why)) => {
+            eprintln!("saga: {why}");
+            ExitCode::from(2)
+        }
+        Err(failure) => {
+            eprintln!("saga: {failure}");
+            ExitCode::FAILURE
         }
     }
 }

@@ -1,0 +1,89 @@
+//! `saga list`.
+
+use std::time::Duration;
+
+use clap::Args;
+use saga_core::Time;
+use saga_runtime::clock;
+use saga_runtime::config::parse_duration;
+use serde::{Deserialize, Serialize};
+use time::format_description::well_known::Rfc3339;
+use uuid::Uuid;
+
+use super::screen::{print, print_json, table};
+use super::{Client, Failure};
+
+/// Which sagas to list.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: saga list --state rejected --reason out_of_stock")]
+pub(super) struct Arguments {
+    /// Those in this state: running, prepared, completing, compensating, completed, rejected or cancelled
+    #[arg(long)]
+    state: Option<String>,
+    /// Those that end or ended for this reason
+    #[arg(long)]
+    reason: Option<String>,
+    /// Those started longer ago than this: 10min
+    #[arg(long, value_parser = parse_duration)]
+    older_than: Option<Duration>,
+    /// Those that a person should look at
+    #[arg(long)]
+    needs_intervention: bool,
+    /// At most so many
+    #[arg(long, default_value_t = 50)]
+    limit: u32,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Sagas {
+    sagas: Vec<Saga>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Saga {
+    id: Uuid,
+    definition: String,
+    subject: String,
+    state: String,
+    reason: Option<String>,
+    needs_intervention: bool,
+    #[serde(with = "time::serde::rfc3339")]
+    started_at: Time,
+    #[serde(with = "time::serde::rfc3339")]
+    updated_at: Time,
+}
+
+pub(super) async fn run(client: &Client, arguments: Arguments) -> Result<(), Failure> {
+    let mut query = vec![("limit", arguments.limit.to_string())];
+    query.extend(arguments.state.map(|state| ("state", state)));
+    query.extend(arguments.reason.map(|reason| ("reason", reason)));
+    if arguments.needs_intervention {
+        query.push(("needs_intervention", "true".to_owned()));
+    }
+    if let Some(age) = arguments.older_than {
+        let before = (clock::now() - age).format(&Rfc3339).map_err(Failure::other)?;
+        query.push(("started_before", before));
+    }
+    let found: Sagas = client.get("admin/sagas", &query).await?;
+    if client.json() {
+        return print_json(&found);
+    }
+    let mut table = table(&["saga", "about", "state", "reason", "started", "took", ""]);
+    for saga in &found.sagas {
+        let started = saga.started_at.replace_nanosecond(0).unwrap_or(saga.started_at);
+        let took = (saga.updated_at - saga.started_at).as_seconds_f64() * 1000.0;
+        let mark = if saga.needs_intervention { "needs intervention" } else { "" };
+        table.add_row([
+            saga.id.to_string(),
+            saga.subject.clone(),
+            saga.state.clone(),
+            saga.reason.clone().unwrap_or_default(),
+            started.format(&Rfc3339).map_err(Failure::other)?,
+            format!("{took:.1} ms"),
+            mark.to_owned(),
+        ]);
+    }
+    print(&table.to_string());
+    eprintln!("{} sagas", found.sagas.len());
+    Ok(())
+}

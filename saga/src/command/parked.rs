@@ -1,0 +1,105 @@
+//! `saga parked`.
+
+use clap::Subcommand;
+use serde_json::{Value, json};
+
+use super::screen::{print, print_json, table, text};
+use super::{Client, Failure};
+
+/// The orchestrator's own name among the processes.
+const OWN: &str = "saga";
+
+/// Messages that were set aside.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// List messages that were set aside, of all processes, grouped by cause
+    #[command(after_help = "Example: saga parked list")]
+    List,
+    /// Show one, with its bytes
+    #[command(after_help = "Example: saga parked show inventory-service/3")]
+    Show {
+        /// Process and number, as `parked list` shows them: inventory-service/3
+        id: String,
+    },
+}
+
+pub(super) async fn run(client: &Client, command: Command) -> Result<(), Failure> {
+    match command {
+        Command::List => list(client).await,
+        Command::Show { id } => show(client, &id).await,
+    }
+}
+
+async fn list(client: &Client) -> Result<(), Failure> {
+    let processes: Vec<Value> = client.get("admin/processes", &[]).await?;
+    let names = [OWN.to_owned()].into_iter().chain(processes.iter().map(|process| text(process, "name")));
+    let (mut parked, mut unseen) = (Vec::new(), Vec::new());
+    for name in names {
+        match client.get::<Value>(&path(&name, "parked"), &[("limit", "1000".to_owned())]).await {
+            Ok(answer) => parked.extend(of_process(&name, &answer)),
+            Err(failure @ Failure::Unreachable { .. }) => return Err(failure),
+            Err(failure) => unseen.push(json!({ "process": name, "why": failure.to_string() })),
+        }
+    }
+    if client.json() {
+        return print_json(&json!({ "parked": parked, "unseen": unseen }));
+    }
+    parked.sort_by_key(|message| (text(message, "fingerprint"), text(message, "process")));
+    let mut table = table(&["cause", "parked", "queue", "message id", "times", "why"]);
+    for message in &parked {
+        table.add_row([
+            text(message, "fingerprint"),
+            format!("{}/{}", text(message, "process"), text(message, "id")),
+            text(message, "queue"),
+            text(message, "message_id"),
+            text(message, "times"),
+            text(message, "detail"),
+        ]);
+    }
+    print(&table.to_string());
+    eprintln!("{} messages parked", parked.len());
+    for process in &unseen {
+        eprintln!("not seen: {}; {}", text(process, "process"), text(process, "why"));
+    }
+    Ok(())
+}
+
+fn of_process(name: &str, answer: &Value) -> Vec<Value> {
+    let parked = answer.get("parked").and_then(Value::as_array).cloned().unwrap_or_default();
+    let with_process = |mut message: Value| {
+        message["process"] = name.into();
+        message
+    };
+    parked.into_iter().map(with_process).collect()
+}
+
+async fn show(client: &Client, id: &str) -> Result<(), Failure> {
+    let (process, number) = address(id)?;
+    let message: Value = client.get(&path(process, &format!("parked/{number}")), &[]).await?;
+    if client.json() {
+        return print_json(&message);
+    }
+    for name in ["queue", "type", "message_id", "saga_id", "reason", "detail", "state", "times", "first_at", "last_at"]
+    {
+        print(&format!("{name:<12} {}", text(&message, name)));
+    }
+    print(&format!("{:<12} {}", "came", text(&message, "incoming")));
+    let body = message.get("body").cloned().unwrap_or_default();
+    match body.get("text").and_then(Value::as_str) {
+        Some(text) => print(&format!("{:<12} {text}", "bytes")),
+        None => print(&format!("{:<12} {}", "base64", text(&body, "base64"))),
+    }
+    Ok(())
+}
+
+/// Process and number of a parked message.
+pub(super) fn address(id: &str) -> Result<(&str, i64), Failure> {
+    let wrong = || Failure::Usage(format!("{id} is not PROCESS/NUMBER; `saga parked list` shows what there is"));
+    let (process, number) = id.rsplit_once('/').ok_or_else(wrong)?;
+    Ok((process, number.parse().map_err(|_| wrong())?))
+}
+
+/// Where a process's own operator's API is reached through the orchestrator.
+pub(super) fn path(process: &str, below: &str) -> String {
+    if process == OWN { format!("admin/{below}") } else { format!("admin/processes/{process}/{below}") }
+}
