@@ -241,14 +241,14 @@ impl Faults {
     /// broker blocks it and unblocks it again. Can be dropped and called again.
     pub(crate) async fn next(&mut self) -> BrokerError {
         while let Some(event) = self.events.next().await {
-            match event {
-                Event::Error(error) => {
-                    self.broker.link(self.purpose).send_replace(Link::Down { why: error.to_string() });
-                    return lost(error);
-                }
-                Event::ConnectionBlocked(why) => self.now(Link::Blocked { why }),
-                Event::ConnectionUnblocked => self.now(Link::Up),
-                _ => {}
+            if let Event::Error(error) = event {
+                self.broker.link(self.purpose).send_replace(Link::Down { why: error.to_string() });
+                return lost(error);
+            }
+            if let Event::ConnectionBlocked(why) = event {
+                self.now(Link::Blocked { why });
+            } else if matches!(event, Event::ConnectionUnblocked) {
+                self.now(Link::Up);
             }
         }
         lost(lapin::ErrorKind::InvalidConnectionState(lapin::ConnectionState::Closed).into())

@@ -13,7 +13,9 @@ use saga_runtime::testing::{Servers, eventually};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::parts::{PATIENCE, Recorder, WORK, connect, connection_name, declared, kill, outbound, ready, to_work};
+use crate::parts::{
+    PATIENCE, Recorder, WORK, connect, connection_name, declared, kill, left, outbound, ready, to_work,
+};
 
 /// A consumer at work.
 struct Running {
@@ -56,7 +58,7 @@ async fn messages_come_in_order_and_in_batches_of_what_is_there() {
     assert_eq!(recorder.numbers(), (0..1_000).collect::<Vec<i64>>());
     let sizes = recorder.sizes();
     assert!(sizes.iter().all(|size| (1..=BATCH).contains(size)) && sizes.len() < 500, "{sizes:?}");
-    assert_eq!(ready(&channel, WORK).await, 0, "acknowledged, so nothing came back when the consumer left");
+    assert_eq!(left(&channel, WORK).await, 0, "acknowledged, so nothing came back when the consumer left");
     assert_eq!((broker.counters().delivered.get(), broker.counters().redelivered.get()), (1_000, 0));
 }
 
@@ -96,7 +98,7 @@ async fn a_stopping_consumer_finishes_the_batch_in_hand_and_gives_back_the_rest(
     running.done.await.unwrap();
     assert_eq!(recorder.sizes().len(), 1);
     let handled = i64::try_from(recorder.numbers().len()).unwrap();
-    assert_eq!(i64::from(ready(&channel, WORK).await), total - handled);
+    assert_eq!(i64::from(left(&channel, WORK).await), total - handled);
 }
 
 #[tokio::test]
@@ -117,7 +119,7 @@ async fn what_was_given_up_comes_again_whole() {
     })
     .await;
     running.stopped().await;
-    assert_eq!(ready(&channel, WORK).await, 0);
+    assert_eq!(left(&channel, WORK).await, 0);
     let batches = recorder.batches.lock().unwrap();
     let again: Vec<u32> = batches.iter().skip(1).flatten().map(|message| message.delivery_count).collect();
     assert!(again.iter().all(|count| *count == 1), "{again:?}");
@@ -145,7 +147,7 @@ async fn a_message_that_was_delivered_twice_before_is_handled_alone() {
     })
     .await;
     running.stopped().await;
-    assert_eq!(ready(&channel, WORK).await, 0);
+    assert_eq!(left(&channel, WORK).await, 0);
     let batches = recorder.batches.lock().unwrap();
     let suspects = || batches.iter().filter(|batch| batch.iter().any(|message| message.delivery_count >= 2));
     assert!(suspects().count() > 0 && suspects().all(|batch| batch.len() == 1));
@@ -171,7 +173,7 @@ async fn nothing_is_lost_when_the_connection_is_closed_under_the_consumer() {
     })
     .await;
     running.stopped().await;
-    assert_eq!(ready(&channel, WORK).await, 0);
+    assert_eq!(left(&channel, WORK).await, 0);
     assert_eq!(broker.counters().reconnects.get(), 1);
 }
 

@@ -19,7 +19,7 @@ use tokio::sync::Semaphore;
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) const WORK: &str = "work";
-pub(crate) const DECLARED: Options = Options { passive: false, event_stream: true };
+pub(crate) const DECLARED: Options = Options { passive: false, event_stream: false };
 
 pub(crate) static TOPOLOGY: Topology = Topology {
     exchanges: &[
@@ -94,6 +94,16 @@ pub(crate) async fn ready(channel: &Channel, queue: &str) -> u32 {
     channel.queue_declare(queue.into(), options, FieldTable::default()).await.unwrap().message_count()
 }
 
+/// How many messages wait in a queue once its consumers, and what they had in hand, are gone.
+pub(crate) async fn left(channel: &Channel, queue: &str) -> u32 {
+    eventually("the queue has no consumers", PATIENCE, async || {
+        let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        let state = channel.queue_declare(queue.into(), options, FieldTable::default()).await.unwrap();
+        (state.consumer_count() == 0).then_some(state.message_count())
+    })
+    .await
+}
+
 /// Takes everything out of a queue, in order.
 pub(crate) async fn emptied(channel: &Channel, queue: &str) -> Vec<i64> {
     let mut numbers = Vec::new();
@@ -162,12 +172,14 @@ impl Marks for MemoryMarks {
     }
 }
 
+type Answer = Box<dyn Fn(&[Incoming]) -> Result<(), Stopping> + Send + Sync>;
+
 /// Writes down what is delivered, and does as it is told.
 pub(crate) struct Recorder {
     pub(crate) batches: Mutex<Vec<Vec<Incoming>>>,
     /// One permit for each batch that may return.
     pub(crate) gate: Semaphore,
-    answer: Box<dyn Fn(&[Incoming]) -> Result<(), Stopping> + Send + Sync>,
+    answer: Answer,
 }
 
 impl Recorder {

@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 
 use crate::parts::{DECLARED, TOPOLOGY, WORK, broker, connect, declared};
 
-const PASSIVE: Options = Options { passive: true, event_stream: true };
+const PASSIVE: Options = Options { passive: true, event_stream: false };
+const STREAM: Options = Options { passive: false, event_stream: true };
 
 async fn queues(servers: &Servers) -> Value {
     let url = format!("{}api/definitions/{}", servers.management_url(), servers.vhost());
@@ -21,7 +22,8 @@ async fn queues(servers: &Servers) -> Value {
 #[tokio::test]
 async fn declaring_twice_changes_nothing() {
     let servers = Servers::claim().await;
-    let broker = declared(&servers).await;
+    let broker = broker(&servers, STREAM);
+    broker.declare().await.unwrap();
     let once = queues(&servers).await;
     broker.declare().await.unwrap();
     assert_eq!(queues(&servers).await, once);
@@ -52,10 +54,9 @@ async fn checking_passes_when_all_is_there_and_names_what_is_missing() {
 #[tokio::test]
 async fn without_the_stream_everything_else_is_declared() {
     let servers = Servers::claim().await;
-    let off = Options { event_stream: false, ..DECLARED };
-    broker(&servers, off).declare().await.unwrap();
-    broker(&servers, Options { passive: true, ..off }).declare().await.unwrap();
-    let error = broker(&servers, PASSIVE).declare().await.unwrap_err();
+    broker(&servers, DECLARED).declare().await.unwrap();
+    broker(&servers, PASSIVE).declare().await.unwrap();
+    let error = broker(&servers, Options { passive: true, ..STREAM }).declare().await.unwrap_err();
     assert!(matches!(&error, BrokerError::Missing { what } if what == "the queue event-log"), "{error}");
 }
 
