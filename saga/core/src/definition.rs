@@ -3,13 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::events::End;
 use crate::instance::Instance;
-use crate::message::{Body, Message, Payload, PayloadError};
+use crate::message::{Body, Message, Payload, PayloadError, read};
 
 /// Computes the data of a command from what the saga knows.
 pub type DataFn = fn(&Facts<'_>) -> Result<Body, FactsError>;
@@ -371,7 +370,7 @@ impl<'a> Facts<'a> {
     /// # Errors
     /// [`FactsError::Payload`] when it is not a `P`.
     pub fn start<P: Payload>(&self) -> Result<P, FactsError> {
-        read(&self.instance.start)
+        Ok(read(&self.instance.start)?)
     }
 
     /// The data of the answer by which a step said that it is done.
@@ -381,7 +380,7 @@ impl<'a> Facts<'a> {
     pub fn answer<P: Payload>(&self, step: &'static str) -> Result<P, FactsError> {
         let row = self.definition.index_of(step).ok_or(FactsError::NoAnswer(step))?;
         let answer = self.instance.steps[row].answer.as_ref().ok_or(FactsError::NoAnswer(step))?;
-        read(answer)
+        Ok(read(answer)?)
     }
 
     /// How the saga is being ended, while it is.
@@ -389,12 +388,4 @@ impl<'a> Facts<'a> {
     pub fn end(&self) -> Option<&End> {
         self.instance.end.as_ref()
     }
-}
-
-fn read<P: Payload>(data: &Value) -> Result<P, FactsError> {
-    Ok(parse(data).map_err(|why| PayloadError::Malformed { kind: P::TYPE, why })?)
-}
-
-fn parse<P: DeserializeOwned>(data: &Value) -> Result<P, String> {
-    P::deserialize(data).map_err(|error| error.to_string())
 }

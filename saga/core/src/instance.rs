@@ -296,7 +296,7 @@ impl Instance {
 
     fn expiry(&self, row: usize, record: &StepRecord, timings: &Timings) -> Option<Timer> {
         let asked = record.asked_at.filter(|_| self.phase == Phase::Prepared)?;
-        let due = asked + timings.pivot_ttl;
+        let due = asked.saturating_add(timings.pivot_ttl);
         Some(Timer { row, direction: Direction::Do, kind: TimerKind::Expiry, due })
     }
 
@@ -311,7 +311,7 @@ impl Instance {
         let resend = record.resend_at.map(|due| Timer { row, direction, kind: TimerKind::Resend, due });
         let gives_up = matches!(self.phase, Phase::Running | Phase::Prepared);
         let deadline = (gives_up || !self.needs_intervention).then(|| {
-            let due = asked + timings.step_timeout;
+            let due = asked.saturating_add(timings.step_timeout);
             Timer { row, direction, kind: TimerKind::Deadline, due }
         });
         resend.into_iter().chain(deadline).collect()

@@ -1,7 +1,7 @@
 //! The envelope: a CloudEvents 1.0 event in JSON with the extensions of a saga.
 
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -36,19 +36,19 @@ pub struct Message {
     /// When it was made. Decides the partition of journal and inbox.
     #[serde(with = "time::serde::rfc3339")]
     pub time: Time,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "unset")]
     datacontenttype: ContentType,
     /// The version of the schema of `data`.
-    #[serde(rename = "schemaversion", default = "first_version")]
+    #[serde(rename = "schemaversion", default = "first_version", deserialize_with = "version")]
     pub schema_version: u16,
     /// The step that it starts or answers, when it belongs to one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<String>,
     /// Which run of that step: raised only by an operator's retry.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, deserialize_with = "unset", skip_serializing_if = "is_zero")]
     pub epoch: u32,
     /// The id that all messages of one saga share; outside of any, the message's own.
-    #[serde(rename = "correlationid", default)]
+    #[serde(rename = "correlationid", default, deserialize_with = "unset")]
     pub correlation_id: Uuid,
     /// The message (or timer) that led to this one.
     #[serde(rename = "causationid", default, skip_serializing_if = "Option::is_none")]
@@ -244,7 +244,7 @@ impl Message {
         if self.schema_version > P::VERSION {
             return Err(PayloadError::NewerVersion { kind: P::TYPE, found: self.schema_version, known: P::VERSION });
         }
-        P::deserialize(&self.data).map_err(|error| PayloadError::Malformed { kind: P::TYPE, why: error.to_string() })
+        read(&self.data)
     }
 
     /// What tells a repetition from a conflict: SHA-256 over type, subject, schema version, time
@@ -261,6 +261,15 @@ impl Message {
         hash_value(&self.data, &mut hasher);
         hasher.finalize().into()
     }
+}
+
+/// Data as a type. Serde alone would take a list for a struct, field by field; no other reader would.
+pub(crate) fn read<P: Payload>(data: &Value) -> Result<P, PayloadError> {
+    let malformed = |why| PayloadError::Malformed { kind: P::TYPE, why };
+    if data.is_array() {
+        return Err(malformed("a list is no object".to_owned()));
+    }
+    P::deserialize(data).map_err(|error| malformed(error.to_string()))
 }
 
 fn hash_value(value: &Value, hasher: &mut Sha256) {
@@ -307,7 +316,7 @@ fn contains_nul(message: &Message) -> bool {
 }
 
 /// A time in UTC, to the microsecond, that RFC 3339 and PostgreSQL can both hold.
-fn storable(time: Time) -> Option<Time> {
+pub(crate) fn storable(time: Time) -> Option<Time> {
     let utc = time.checked_to_offset(time::UtcOffset::UTC)?;
     let in_range = (1..=9999).contains(&utc.year());
     utc.replace_microsecond(utc.microsecond()).ok().filter(|_| in_range)
@@ -315,6 +324,15 @@ fn storable(time: Time) -> Option<Time> {
 
 fn first_version() -> u16 {
     1
+}
+
+/// A CloudEvents attribute that is null is one that is not there.
+fn unset<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(from: D) -> Result<T, D::Error> {
+    Ok(Option::deserialize(from)?.unwrap_or_default())
+}
+
+fn version<'de, D: Deserializer<'de>>(from: D) -> Result<u16, D::Error> {
+    Ok(Option::deserialize(from)?.unwrap_or_else(first_version))
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]

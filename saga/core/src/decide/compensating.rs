@@ -11,6 +11,10 @@ use crate::message::Message;
 pub(super) fn turn_around(mut run: Run<'_>, outcome: Outcome, reason: String) -> Result<Decision, Refusal> {
     run.next.phase = Phase::Compensating;
     run.next.end = Some(End { outcome, reason });
+    let pivot = run.engine.definition.pivot();
+    if run.next.steps[pivot].waiting().is_some() {
+        run.next.steps[pivot].settle(StepState::Refused);
+    }
     undo_next(run)
 }
 
@@ -23,10 +27,7 @@ pub(super) fn answer(run: Run<'_>, row: usize, answer: Answer, message: &Message
         (Kind::Pivot, Answer::Done | Answer::Refused | Answer::Undone) => {
             Ok(run.ignored("the saga is being undone already"))
         }
-        (Kind::Retriable, Answer::Done | Answer::Refused | Answer::Undone) => {
-            let (kind, step) = (message.kind.clone(), run.step(row).name);
-            Err(Refusal::NeverAsked { kind, step, epoch: message.epoch })
-        }
+        (Kind::Retriable, Answer::Done | Answer::Refused | Answer::Undone) => Err(run.never_asked(row, message)),
     }
 }
 
@@ -70,8 +71,7 @@ fn undone(run: Run<'_>, row: usize, message: &Message) -> Result<Decision, Refus
         }
         StepState::Undone => Ok(run.ignored("the step is undone already")),
         StepState::Pending | StepState::Sent | StepState::Done | StepState::Refused | StepState::Skipped => {
-            let (kind, step) = (message.kind.clone(), run.step(row).name);
-            Err(Refusal::NeverAsked { kind, step, epoch: message.epoch })
+            Err(run.never_asked(row, message))
         }
     }
 }
@@ -113,7 +113,9 @@ fn needs_undo(steps: &[Step], instance: &Instance, row: usize) -> bool {
     match instance.steps[row].state {
         StepState::Sent | StepState::Done => true,
         StepState::Pending => may_have_been_started(steps, instance, row),
-        StepState::Refused | StepState::Skipped | StepState::Undoing | StepState::Undone => false,
+        // An operator counted it as done; what really became of it is unknown.
+        StepState::Skipped => steps[row].applies(&instance.start),
+        StepState::Refused | StepState::Undoing | StepState::Undone => false,
     }
 }
 

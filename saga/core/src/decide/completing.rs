@@ -11,12 +11,11 @@ pub(super) fn answer(run: Run<'_>, row: usize, answer: Answer, message: &Message
     match (run.step(row).kind, answer) {
         (Kind::Retriable, Answer::Done) => done(run, row, message),
         (Kind::Compensatable, Answer::Done) => Ok(run.ignored("the step is done already")),
-        (Kind::Compensatable | Kind::Retriable, Answer::Refused | Answer::Undone) => {
-            Ok(run.ignored("the pivot is behind: nothing can be refused or undone"))
-        }
+        (Kind::Compensatable, Answer::Refused) => Ok(run.ignored("the pivot is behind: nothing can be refused")),
         (Kind::Pivot, Answer::Done) => Ok(run.ignored("the word was given already")),
-        (Kind::Pivot, Answer::Refused | Answer::Undone) => {
-            Ok(run.ignored("the pivot is behind: it is too late to cancel"))
+        (Kind::Pivot, Answer::Refused) => Ok(run.ignored("the pivot is behind: it is too late to cancel")),
+        (Kind::Retriable, Answer::Refused | Answer::Undone) | (Kind::Compensatable | Kind::Pivot, Answer::Undone) => {
+            Err(run.never_asked(row, message))
         }
     }
 }
@@ -26,6 +25,7 @@ fn done(run: Run<'_>, row: usize, message: &Message) -> Result<Decision, Refusal
         StepState::Pending | StepState::Sent | StepState::Skipped => {
             let mut run = run.begin();
             run.done(row, message);
+            run.next.needs_intervention = false;
             run.complete_or_go_on()?;
             Ok(run.applied())
         }

@@ -183,13 +183,13 @@ impl Engine {
     fn on_message(&self, instance: &Instance, message: &Message, now: Time) -> Result<Decision, Refusal> {
         let run = Run::new(self, instance, run::Cause::Message(message), now);
         if message.kind == self.definition.starts_on {
+            self.started_by(message, Some(instance.id))?;
             return Ok(run.ignored("the saga was started already"));
         }
         let (row, answer) = self.meaning(message)?;
         let asked = instance.steps[row].epoch;
         if message.epoch > asked {
-            let step = self.definition.steps[row].name;
-            return Err(Refusal::NeverAsked { kind: message.kind.clone(), step, epoch: message.epoch });
+            return Err(run.never_asked(row, message));
         }
         if answer != Answer::Done && message.epoch < asked {
             return Ok(run.ignored("it answers an earlier epoch of the step"));
@@ -199,6 +199,15 @@ impl Engine {
             Phase::Completing => completing::answer(run, row, answer, message),
             Phase::Compensating => compensating::answer(run, row, answer, message),
             Phase::Completed | Phase::Rejected | Phase::Cancelled => Ok(run.ignored("the saga has ended")),
+        }
+    }
+
+    /// The id of the saga that a message starts, forged from its content; the message may name no other.
+    fn started_by(&self, message: &Message, named: Option<Uuid>) -> Result<Uuid, Refusal> {
+        let computed = (self.definition.id)(message)?;
+        match named.filter(|named| *named != computed) {
+            Some(found) => Err(Refusal::OtherSagaId { found, computed }),
+            None => Ok(computed),
         }
     }
 

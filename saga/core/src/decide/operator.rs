@@ -81,6 +81,10 @@ fn skip_do(mut run: Run<'_>, row: usize) -> Result<Decision, Refusal> {
         return Ok(run.applied());
     }
     run.advance()?;
+    // Without an answer that the rest needs, the word is refused and the saga lives: it may still get it.
+    if let Some(Err(why)) = run.is_ready().then(|| run.prospect()) {
+        return refuse(&run, &format!("step {} cannot be counted as done: {why}", run.step(row).name));
+    }
     running::go_on(run)
 }
 

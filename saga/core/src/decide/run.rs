@@ -8,7 +8,7 @@ use crate::definition::{DataFn, Facts, FactsError, Kind, Start, Step, Undo};
 use crate::events::{SagaCancelled, SagaCompleted, SagaPrepared, SagaRejected};
 use crate::ids::Direction;
 use crate::instance::{Instance, Outcome, Phase, StepRecord, StepState, Timer, TimerKind};
-use crate::message::{Body, Message, MessageRef, Payload, Time};
+use crate::message::{Body, Message, MessageRef, Payload, Time, storable};
 
 /// What led to the decision.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +33,8 @@ pub(super) struct Run<'a> {
 
 impl<'a> Run<'a> {
     pub(super) fn new(engine: &'a Engine, instance: &Instance, cause: Cause<'a>, now: Time) -> Self {
+        // References to messages are compared with what the database stores.
+        let now = storable(now).unwrap_or(now);
         let next = instance.clone();
         Self { engine, now, next, resend: Vec::new(), keep_input: false, timer: None, cause, send: Vec::new() }
     }
@@ -58,6 +60,12 @@ impl<'a> Run<'a> {
     pub(super) fn begin(mut self) -> Self {
         self.next.version += 1;
         self
+    }
+
+    /// The message answers what was never asked of a step.
+    pub(super) fn never_asked(&self, row: usize, message: &Message) -> Refusal {
+        let (kind, step) = (message.kind.clone(), self.step(row).name);
+        Refusal::NeverAsked { kind, step, epoch: message.epoch }
     }
 
     pub(super) fn step(&self, row: usize) -> &'static Step {
@@ -93,7 +101,6 @@ impl<'a> Run<'a> {
         record.settle(StepState::Done);
         record.answer = Some(event.data.clone());
         record.done_as = Some(order);
-        self.next.needs_intervention = false;
         self.started_by(row, event.reference());
     }
 
@@ -159,16 +166,27 @@ impl<'a> Run<'a> {
         let timer = Timer { row, direction, kind: TimerKind::Resend, due: self.now };
         let jitter = self.next.timer_id(&self.engine.ids, &self.engine.definition, &timer);
         let record = &mut self.next.steps[row];
-        record.resend_at = Some(self.now + self.engine.timings.resend.wait(record.resends, jitter));
+        record.resend_at = Some(self.now.saturating_add(self.engine.timings.resend.wait(record.resends, jitter)));
+    }
+
+    /// Whether every compensatable step is settled, for the first time.
+    pub(super) fn is_ready(&self) -> bool {
+        let mut rows = self.engine.definition.steps.iter().zip(&self.next.steps);
+        self.next.phase == Phase::Running
+            && rows.all(|(step, record)| step.kind != Kind::Compensatable || record.is_settled())
+    }
+
+    /// What lies ahead once it is ready: the result to tell, and whether the rule passes the pivot.
+    pub(super) fn prospect(&self) -> Result<(Value, bool), FactsError> {
+        Ok((self.result()?, (self.engine.definition.rule)(&self.facts())?))
     }
 
     /// Every compensatable step is done: says so, and waits for the pivot's word.
-    pub(super) fn prepared(&mut self, result: Value) -> Result<(), Refusal> {
+    pub(super) fn prepared(&mut self, result: Value, by_rule: bool) -> Result<(), Refusal> {
         self.next.phase = Phase::Prepared;
         let pivot = self.engine.definition.pivot();
         self.next.steps[pivot].ask(StepState::Sent, None, self.now);
         self.event(&SagaPrepared { definition: self.next.definition.clone(), result })?;
-        let by_rule = (self.engine.definition.rule)(&self.facts())?;
         if by_rule || self.next.granted { self.pass_pivot() } else { Ok(()) }
     }
 
@@ -237,7 +255,7 @@ impl<'a> Run<'a> {
     }
 
     /// What the definition tells of the outcome.
-    pub(super) fn result(&self) -> Result<Value, FactsError> {
+    fn result(&self) -> Result<Value, FactsError> {
         (self.engine.definition.result)(&self.facts())
     }
 

@@ -11,13 +11,10 @@ pub(super) fn answer(run: Run<'_>, row: usize, answer: Answer, message: &Message
     match (run.step(row).kind, answer) {
         (Kind::Compensatable, Answer::Done) => done(run, row, message),
         (Kind::Compensatable, Answer::Refused) => refused(run, row, message),
-        (Kind::Compensatable, Answer::Undone) => Ok(run.ignored("nothing is being undone")),
         (Kind::Pivot, Answer::Done) => granted(run),
         (Kind::Pivot, Answer::Refused) => cancelled(run, message),
-        (Kind::Retriable, Answer::Done | Answer::Refused | Answer::Undone) | (Kind::Pivot, Answer::Undone) => {
-            let (kind, step) = (message.kind.clone(), run.step(row).name);
-            Err(Refusal::NeverAsked { kind, step, epoch: message.epoch })
-        }
+        (Kind::Retriable, Answer::Done | Answer::Refused | Answer::Undone)
+        | (Kind::Compensatable | Kind::Pivot, Answer::Undone) => Err(run.never_asked(row, message)),
     }
 }
 
@@ -28,8 +25,10 @@ fn done(mut run: Run<'_>, row: usize, message: &Message) -> Result<Decision, Ref
         StepState::Pending | StepState::Sent | StepState::Skipped => {
             run = run.begin();
             run.done(row, message);
-            run.advance()?;
-            go_on(run)
+            match run.advance() {
+                Ok(()) => go_on(run),
+                Err(_) => does_not_add_up(run),
+            }
         }
         StepState::Done => Ok(run.ignored("the step is done already")),
         StepState::Refused => Ok(run.ignored("the step was refused")),
@@ -68,19 +67,20 @@ fn cancelled(run: Run<'_>, message: &Message) -> Result<Decision, Refusal> {
     compensating::turn_around(run.begin(), Outcome::Cancelled, reason_of(message, "cancelled"))
 }
 
-/// Prepared, as soon as every compensatable step is settled. Answers that do not add up (an
-/// overflow, two currencies) are the system's no: before the pivot there is a way back.
+/// Prepared, as soon as every compensatable step is settled.
 pub(super) fn go_on(mut run: Run<'_>) -> Result<Decision, Refusal> {
-    let rows = run.engine.definition.steps.iter().zip(&run.next.steps);
-    let mut before_pivot = rows.filter(|(step, _)| step.kind == Kind::Compensatable);
-    if run.next.phase != Phase::Running || !before_pivot.all(|(_, record)| record.is_settled()) {
+    if !run.is_ready() {
         return Ok(run.applied());
     }
-    match run.result() {
-        Ok(result) => run.prepared(result)?,
-        Err(_) => return compensating::turn_around(run, Outcome::Rejected, "result_invalid".to_owned()),
-    }
+    let Ok((result, by_rule)) = run.prospect() else { return does_not_add_up(run) };
+    run.prepared(result, by_rule)?;
     Ok(run.applied())
+}
+
+/// Answers that do not add up (an overflow, two currencies) are the system's no: before the pivot
+/// there is a way back.
+fn does_not_add_up(run: Run<'_>) -> Result<Decision, Refusal> {
+    compensating::turn_around(run, Outcome::Rejected, "result_invalid".to_owned())
 }
 
 /// The reason that an answer gives, a word. A foreign participant's may be any text.

@@ -7,10 +7,7 @@ use crate::message::{Message, Time};
 
 /// A start message for a saga that is not known: it begins.
 pub(super) fn start(engine: &Engine, message: &Message, now: Time) -> Result<Decision, Refusal> {
-    let id = (engine.definition.id)(message)?;
-    if let Some(found) = message.saga_id.filter(|found| *found != id) {
-        return Err(Refusal::OtherSagaId { found, computed: id });
-    }
+    let id = engine.started_by(message, message.saga_id)?;
     let instance = Instance {
         id,
         definition: engine.definition.name.to_owned(),

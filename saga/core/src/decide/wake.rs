@@ -9,9 +9,12 @@ use crate::instance::{Outcome, Phase, Timer, TimerKind};
 
 /// Handles every timer that is due.
 pub(super) fn wake(run: Run<'_>) -> Result<Decision, Refusal> {
-    let mut run = run.begin();
     let mut due = run.next.timers(&run.engine.definition, &run.engine.timings);
     due.retain(|timer| timer.due <= run.now);
+    if due.is_empty() && run.next.alarm.is_none_or(|alarm| alarm > run.now) {
+        return Ok(run.ignored("nothing is due"));
+    }
+    let mut run = run.begin();
     // What turns the saga around comes first: then there is nothing left to resend.
     if let Some(timer) = due.iter().find(|timer| ends(&run, timer)) {
         let (outcome, reason) = match timer.kind {
