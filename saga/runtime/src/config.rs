@@ -30,6 +30,12 @@ pub struct ProcessConfig {
     /// Where to listen for HTTP.
     #[arg(long, env = "LISTEN")]
     pub listen: Option<SocketAddr>,
+    /// How long it may take until the answer to a request begins: `30s`.
+    #[arg(long, env = "HTTP_TIMEOUT", default_value = "30s", value_parser = parse_duration)]
+    pub http_timeout: Duration,
+    /// How many requests are served at once; further ones are sent away with a 503 and `Retry-After`.
+    #[arg(long, env = "HTTP_CONCURRENCY", default_value_t = 1024)]
+    pub http_concurrency: usize,
     /// The salt that all ids are forged with; the same for all processes.
     #[arg(long, env = "UUID_FORGE_SALT", hide_env_values = true)]
     pub salt: Secret,

@@ -144,7 +144,7 @@ struct Columns {
 
 impl Columns {
     fn of(sagas: &[&Instance], now: Time) -> Result<Self, StoreError> {
-        let states = sagas.iter().map(|saga| serde_json::to_value(saga)).collect::<Result<Vec<_>, _>>();
+        let states = sagas.iter().map(serde_json::to_value).collect::<Result<Vec<_>, _>>();
         let states =
             states.map_err(|error| StoreError::Corrupt { what: "a saga".to_owned(), why: error.to_string() })?;
         Ok(Self {

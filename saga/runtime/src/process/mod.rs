@@ -175,7 +175,11 @@ impl Process {
             tokens: self.tokens.clone(),
             openapi: self.openapi.clone(),
             schema,
-            limits: Limits::default(),
+            limits: Limits {
+                timeout: self.config.http_timeout,
+                concurrency: self.config.http_concurrency,
+                ..Limits::default()
+            },
         }
     }
 

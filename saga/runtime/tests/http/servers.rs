@@ -65,6 +65,29 @@ async fn everything_is_gone_after_the_test() {
     }
 }
 
+/// Runs itself twice as another process: one that is killed, and one that comes after it.
+#[tokio::test]
+async fn what_a_killed_test_left_behind_is_gone_at_the_next_claim_of_its_vhost() {
+    if let Ok(part) = std::env::var("PART_OF_THE_TEST") {
+        let servers = Servers::claim().await;
+        // Making it again would fail if anything of the first were left.
+        servers.database("pets").await;
+        if part == "killed" {
+            std::process::abort();
+        }
+        return;
+    }
+    let vhosts = std::env::var("TEST_AMQP_VHOSTS").unwrap();
+    let last = vhosts.rsplit(',').next().unwrap();
+    let run = |part| {
+        let mut test = std::process::Command::new(std::env::current_exe().unwrap());
+        test.args(["--exact", "servers::what_a_killed_test_left_behind_is_gone_at_the_next_claim_of_its_vhost"]);
+        test.env("PART_OF_THE_TEST", part).env("TEST_AMQP_VHOSTS", last).output().unwrap().status
+    };
+    assert_eq!(run("killed").code(), None, "it ended by a signal");
+    assert!(run("next").success());
+}
+
 #[tokio::test]
 async fn claims_at_the_same_time_never_meet() {
     let claims = futures_util::future::join_all((0..6).map(|_| Servers::claim())).await;

@@ -44,7 +44,6 @@ impl FromRef<Api> for Tokens {
 }
 
 /// The routes, and their document.
-#[must_use]
 pub fn routes(api: Api) -> (Router, OpenApi) {
     OpenApiRouter::new()
         .routes(routes!(sagas::list))
