@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use config::Config;
 use http::App;
 use messages::Messages;
-use waiters::Waiters;
+use waiters::{LOOK_EVERY, Waiters};
 
 /// The process's name.
 pub const NAME: &str = processes::ORDER_SERVICE;
@@ -59,7 +59,7 @@ pub async fn serve(config: Config, listener: TcpListener, shutdown: Cancellation
         process.consume(queue, handler.clone());
     }
     let (looking, ringing, pool) = (waiters.clone(), waiters.clone(), writer.pool().clone());
-    process.background("look", |stop| waiters::look(looking, pool, stop));
+    process.background("look", |stop| waiters::look(looking, pool, LOOK_EVERY, stop));
     process.background("ring", |stop| waiters::ring(ringing, database, stop));
     let (names, tokens) = (Names::new(process.salt(), &domain), process.tokens());
     let (routes, document) = http::routes(App { writer, ids, names, waiters, wait, tokens });

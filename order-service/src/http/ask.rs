@@ -5,7 +5,8 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use saga_contract::OrderNumber;
 use saga_core::{Message, Time};
-use saga_runtime::http::{Json, Operator};
+use saga_runtime::http::problem::MEDIA_TYPE;
+use saga_runtime::http::{Json, Operator, Problem};
 use saga_runtime::{StoreError, Transaction, clock};
 
 use super::wire::{Order, OrderId, traceparent};
@@ -29,10 +30,10 @@ type Decided = fn(&Request) -> Option<Result<(), Conflict>>;
     responses(
         (status = 200, description = "The order is cancelled, now or before", body = Order),
         (status = 202, description = "It is being cancelled; look at `Location`", body = Order, headers(("Location" = String))),
-        (status = 400, description = "Invalid ID supplied"),
-        (status = 404, description = "Order not found"),
-        (status = 409, description = "The order is approved, delivered or rejected"),
-        (status = "default", description = "Unexpected error"),
+        (status = 400, description = "Invalid ID supplied", body = Problem, content_type = MEDIA_TYPE),
+        (status = 404, description = "Order not found", body = Problem, content_type = MEDIA_TYPE),
+        (status = 409, description = "The order is approved, delivered or rejected", body = Problem, content_type = MEDIA_TYPE),
+        (status = "default", description = "Unexpected error", body = Problem, content_type = MEDIA_TYPE),
     )
 )]
 pub(super) async fn cancel_order(
@@ -63,11 +64,11 @@ pub(super) async fn cancel_order(
     responses(
         (status = 200, description = "The order is approved, now or before", body = Order),
         (status = 202, description = "It is being approved; look at `Location`", body = Order, headers(("Location" = String))),
-        (status = 400, description = "Invalid ID supplied"),
-        (status = 401, description = "No operator's token"),
-        (status = 404, description = "Order not found"),
-        (status = 409, description = "The order is rejected or cancelled"),
-        (status = "default", description = "Unexpected error"),
+        (status = 400, description = "Invalid ID supplied", body = Problem, content_type = MEDIA_TYPE),
+        (status = 401, description = "No operator's token", body = Problem, content_type = MEDIA_TYPE),
+        (status = 404, description = "Order not found", body = Problem, content_type = MEDIA_TYPE),
+        (status = 409, description = "The order is rejected or cancelled", body = Problem, content_type = MEDIA_TYPE),
+        (status = "default", description = "Unexpected error", body = Problem, content_type = MEDIA_TYPE),
     )
 )]
 pub(super) async fn approve_order(
@@ -96,11 +97,11 @@ pub(super) async fn approve_order(
     security(("operator" = [])),
     responses(
         (status = 200, description = "The order is delivered, now or before", body = Order),
-        (status = 400, description = "Invalid ID supplied"),
-        (status = 401, description = "No operator's token"),
-        (status = 404, description = "Order not found"),
-        (status = 409, description = "The order is not approved"),
-        (status = "default", description = "Unexpected error"),
+        (status = 400, description = "Invalid ID supplied", body = Problem, content_type = MEDIA_TYPE),
+        (status = 401, description = "No operator's token", body = Problem, content_type = MEDIA_TYPE),
+        (status = 404, description = "Order not found", body = Problem, content_type = MEDIA_TYPE),
+        (status = 409, description = "The order is not approved", body = Problem, content_type = MEDIA_TYPE),
+        (status = "default", description = "Unexpected error", body = Problem, content_type = MEDIA_TYPE),
     )
 )]
 pub(super) async fn deliver_order(

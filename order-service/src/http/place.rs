@@ -3,7 +3,8 @@
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use saga_runtime::http::Json;
+use saga_runtime::http::problem::MEDIA_TYPE;
+use saga_runtime::http::{Json, Problem};
 use saga_runtime::{Outgoing, Transaction, clock};
 use uuid::Uuid;
 
@@ -41,12 +42,12 @@ struct Asked {
     responses(
         (status = 200, description = "The order is placed", body = Order),
         (status = 202, description = "It is being placed; look at `Location`", body = Order, headers(("Location" = String))),
-        (status = 400, description = "Invalid input: no JSON, or no idempotency key"),
-        (status = 409, description = "The pet is taken, the order was cancelled meanwhile, or the order id is another order's"),
-        (status = 415, description = "The content type is not JSON"),
-        (status = 422, description = "Validation exception, or a participant refused, with its `reason`"),
-        (status = 503, description = "Too busy; try again after `Retry-After` with the same key"),
-        (status = "default", description = "Unexpected error"),
+        (status = 400, description = "Invalid input: no JSON, or no idempotency key", body = Problem, content_type = MEDIA_TYPE),
+        (status = 409, description = "The pet is taken, the order was cancelled meanwhile, or the order id is another order's", body = Problem, content_type = MEDIA_TYPE),
+        (status = 415, description = "The content type is not JSON", body = Problem, content_type = MEDIA_TYPE),
+        (status = 422, description = "Validation exception, or a participant refused, with its `reason`", body = Problem, content_type = MEDIA_TYPE),
+        (status = 503, description = "Too busy; try again after `Retry-After` with the same key", body = Problem, content_type = MEDIA_TYPE),
+        (status = "default", description = "Unexpected error", body = Problem, content_type = MEDIA_TYPE),
     )
 )]
 pub(super) async fn place_order(

@@ -1,7 +1,8 @@
 //! Looking at orders.
 
 use axum::extract::State;
-use saga_runtime::http::{Json, Query};
+use saga_runtime::http::problem::MEDIA_TYPE;
+use saga_runtime::http::{Json, Problem, Query};
 use serde::Deserialize;
 use utoipa::IntoParams;
 use uuid::Uuid;
@@ -28,9 +29,9 @@ const MOST_SKIPPED: i64 = 1_000_000;
     params(("orderId" = i64, Path, description = "ID of order that needs to be fetched")),
     responses(
         (status = 200, description = "successful operation", body = Order),
-        (status = 400, description = "Invalid ID supplied"),
-        (status = 404, description = "Order not found"),
-        (status = "default", description = "Unexpected error"),
+        (status = 400, description = "Invalid ID supplied", body = Problem, content_type = MEDIA_TYPE),
+        (status = 404, description = "Order not found", body = Problem, content_type = MEDIA_TYPE),
+        (status = "default", description = "Unexpected error", body = Problem, content_type = MEDIA_TYPE),
     )
 )]
 pub(super) async fn get_order(State(app): State<App>, OrderId(number): OrderId) -> Result<Json<Order>, ApiError> {
@@ -67,8 +68,8 @@ pub(super) struct Search {
     params(Search),
     responses(
         (status = 200, description = "successful operation", body = Vec<Order>),
-        (status = 400, description = "Invalid parameter"),
-        (status = "default", description = "Unexpected error"),
+        (status = 400, description = "Invalid parameter", body = Problem, content_type = MEDIA_TYPE),
+        (status = "default", description = "Unexpected error", body = Problem, content_type = MEDIA_TYPE),
     )
 )]
 pub(super) async fn list_orders(

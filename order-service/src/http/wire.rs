@@ -6,7 +6,8 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use saga_contract::{Money, OrderNumber, ShipDate};
 use saga_runtime::http::Path;
-use serde::{Deserialize, Serialize};
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -34,11 +35,11 @@ pub struct Order {
     #[schema(value_type = Option<String>, format = DateTime)]
     pub ship_date: Option<ShipDate>,
     /// Where it stands, in the Petstore's words; absent in a state that those have no word for.
-    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "ignored", skip_serializing_if = "Option::is_none")]
     #[schema(read_only, example = "approved")]
     pub status: Option<Status>,
     /// Whether its customer has it.
-    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "ignored", skip_serializing_if = "Option::is_none")]
     #[schema(read_only)]
     pub complete: Option<bool>,
     /// Supplies besides the pet: all of them are sold with it, or nothing is.
@@ -46,35 +47,35 @@ pub struct Order {
     #[schema(max_items = 100)]
     pub items: Option<Vec<OrderItem>>,
     /// Who orders. It is not kept: answers have `userId`, which is forged from it. Without it the customer is a guest.
-    #[serde(skip_serializing)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(write_only, max_length = 254)]
     pub customer_email: Option<String>,
     /// The customer's id.
-    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "ignored", skip_serializing_if = "Option::is_none")]
     #[schema(read_only)]
     pub user_id: Option<Uuid>,
     /// Its id, forged from customer and idempotency key.
-    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "ignored", skip_serializing_if = "Option::is_none")]
     #[schema(read_only)]
     pub uuid: Option<Uuid>,
     /// Its saga.
-    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "ignored", skip_serializing_if = "Option::is_none")]
     #[schema(read_only)]
     pub saga_id: Option<Uuid>,
     /// Where it stands.
-    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "ignored", skip_serializing_if = "Option::is_none")]
     #[schema(read_only)]
     pub state: Option<State>,
     /// Why it was rejected or cancelled, a word: `out_of_stock`.
-    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "ignored", skip_serializing_if = "Option::is_none")]
     #[schema(read_only)]
     pub reason: Option<String>,
     /// What pet and supplies cost together, in minor units; while it is placed, approved or delivered.
-    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "ignored", skip_serializing_if = "Option::is_none")]
     #[schema(read_only)]
     pub total: Option<i64>,
     /// The currency of the total, as ISO 4217 has it.
-    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "ignored", skip_serializing_if = "Option::is_none")]
     #[schema(read_only, example = "EUR")]
     pub currency: Option<String>,
 }
@@ -88,6 +89,12 @@ pub struct OrderItem {
     /// How many units.
     #[schema(minimum = 1, maximum = 1_000_000)]
     pub quantity: i64,
+}
+
+/// What a client may not say: it may be anything, and it is nothing.
+fn ignored<'de, D: Deserializer<'de>, T>(deserializer: D) -> Result<Option<T>, D::Error> {
+    IgnoredAny::deserialize(deserializer)?;
+    Ok(None)
 }
 
 impl Order {

@@ -13,18 +13,20 @@ use crate::store;
 /// How often all awaited orders are looked at, whatever happens.
 pub const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// Looks, until `stop`: at once at orders that were woken, and at all awaited ones every [`LOOK_EVERY`].
-pub async fn look(waiters: Waiters, pool: Pool, stop: CancellationToken) {
-    let mut next_round = Instant::now() + LOOK_EVERY;
+/// Looks, until `stop`: at once at orders that were woken, and at all awaited ones `every` so often
+/// ([`LOOK_EVERY`]).
+pub async fn look(waiters: Waiters, pool: Pool, every: Duration, stop: CancellationToken) {
+    let mut next_round = Instant::now() + every;
     while stop.run_until_cancelled(timeout_at(next_round, waiters.0.woken.notified())).await.is_some() {
         if Instant::now() >= next_round {
-            next_round = Instant::now() + LOOK_EVERY;
+            next_round = Instant::now() + every;
             waiters.look_at_all();
         }
         if let Err(error) = look_once(&waiters, &pool).await {
             tracing::warn!(%error, "cannot look at awaited orders; trying again");
         }
     }
+    waiters.close();
 }
 
 /// Looks once, at the orders that were woken.

@@ -45,6 +45,8 @@ struct Inner {
 #[derive(Debug, Default)]
 struct Table {
     seats: usize,
+    /// Nobody looks any longer.
+    closed: bool,
     orders: BTreeMap<Uuid, Awaited>,
     woken: BTreeSet<Uuid>,
     to_tell: BTreeSet<Uuid>,
@@ -88,6 +90,10 @@ impl Waiters {
             return Err(Full);
         }
         table.seats += 1;
+        if table.closed {
+            let (_, news) = watch::channel(None);
+            return Ok(Seat { waiters: self.clone(), order, news });
+        }
         let awaited = table.orders.entry(order).or_insert_with(|| Awaited { seats: 0, news: watch::Sender::new(None) });
         awaited.seats += 1;
         let news = awaited.news.subscribe();
@@ -132,6 +138,13 @@ impl Waiters {
         self.look_at(all);
     }
 
+    /// The process is stopping: whoever waits, now or later, is sent away without an answer.
+    fn close(&self) {
+        let mut table = self.table();
+        table.closed = true;
+        table.orders.clear();
+    }
+
     fn bring(&self, news: Vec<Request>) {
         let table = self.table();
         for request in news {
@@ -153,14 +166,13 @@ impl Seat {
         self.waiters.look_at([self.order]);
     }
 
-    /// Waits until `decided` has an answer, at most until the deadline.
+    /// Waits until `decided` has an answer, at most until the deadline or until the process stops.
     pub async fn until<T>(&mut self, deadline: Instant, decided: impl Fn(&Request) -> Option<T>) -> Option<T> {
         loop {
             let news = self.news.borrow_and_update().clone();
             if let Some(answer) = news.as_deref().and_then(&decided) {
                 return Some(answer);
             }
-            // The sender lives as long as this seat.
             timeout_at(deadline, self.news.changed()).await.ok()?.ok()?;
         }
     }
@@ -226,6 +238,19 @@ mod tests {
         drop((two, three));
         assert_eq!(waiters.seated(), 0);
         assert!(waiters.table().orders.is_empty());
+    }
+
+    #[tokio::test]
+    async fn when_the_process_stops_nobody_waits_any_longer() {
+        let waiters = Waiters::new(2);
+        let mut before = waiters.sit(Uuid::nil()).unwrap();
+        waiters.close();
+        let mut after = waiters.sit(Uuid::nil()).unwrap();
+        let far = Instant::now() + Duration::from_secs(3600);
+        assert_eq!(before.until(far, |r| Some(r.number)).await, None);
+        assert_eq!(after.until(far, |r| Some(r.number)).await, None);
+        drop((before, after));
+        assert_eq!(waiters.seated(), 0);
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod idempotency;
 mod messages;
 mod openapi;
 mod placing;
+mod schema;
 mod support;
 mod waiting;
 mod words;

@@ -1,14 +1,39 @@
 //! Clients at any copy are answered, whichever copy consumed the outcome.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use order_service::waiters::{self, Waiters};
 use reqwest::StatusCode;
-use saga_contract::Reason;
+use saga_runtime::testing::eventually;
+use saga_runtime::{Secret, store};
 use serde_json::json;
+use tokio::time::Instant;
+use tokio_postgres::{Client, NoTls};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::support::{PATIENCE, Shop, told};
 
 const KEY: &str = "0fc74411-5f1b-4c2a-8d3e-00112233aabb";
+
+/// The backends that listen for notifications. Only their own role may see what they do.
+const LISTENING: &str = "SELECT pid FROM pg_stat_activity WHERE application_name = 'order-service waiters'
+    AND datname = current_database() AND (query LIKE '%LISTEN%' OR query LIKE '%pg_notify%') ORDER BY pid";
+
+/// Waits until so many listen, none of them one of `gone`.
+async fn listening(app: &Client, count: usize, gone: &[i32]) -> Vec<i32> {
+    eventually("all copies listen", PATIENCE, async || {
+        let pids: Vec<i32> = app.query(LISTENING, &[]).await.unwrap().iter().map(|row| row.get(0)).collect();
+        (pids.len() == count && !pids.iter().any(|pid| gone.contains(pid))).then_some(pids)
+    })
+    .await
+}
+
+async fn as_application(shop: &Shop) -> Client {
+    let (client, connection) = tokio_postgres::connect(&shop.database.app_url, NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_may_wait_at_either_copy() {
@@ -28,33 +53,27 @@ async fn a_client_may_wait_at_either_copy() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_other_copy_hears_of_it_long_before_it_would_have_looked() {
-    let shop = Shop::with(2, PATIENCE).await;
-    let mut slowest = Duration::ZERO;
-    // Either copy may consume each outcome; both have a client that waits for it.
-    for pet in 1..=10 {
-        let body = json!({"petId": pet, "customerEmail": "ann@example.com"});
-        let key = format!("order-{pet}");
-        let waiting: Vec<_> = (0..2)
-            .map(|copy| {
-                let url = shop.copies[copy].at("/store/order");
-                shop.placing(shop.client.post(url).header("Idempotency-Key", &key).json(&body))
-            })
-            .collect();
-        shop.counts("SELECT count(*) FROM requests", pet).await;
-        let saga = shop.saga(shop.sent("ORDER_REQUESTED").await.last().unwrap());
-        shop.hand_over(&saga.rejected(&Reason::PET_TAKEN)).await;
-        shop.counts("SELECT count(*) FROM requests WHERE state = 'rejected'", pet).await;
-        let committed = Instant::now();
-        for client in waiting {
-            assert_eq!(client.await.unwrap().status, StatusCode::CONFLICT);
-        }
-        slowest = slowest.max(committed.elapsed());
-    }
-    assert!(
-        slowest < order_service::waiters::LOOK_EVERY / 2,
-        "{slowest:?}: nobody rang, they were only found by looking"
-    );
+async fn another_copy_hears_of_an_outcome_and_need_not_look_for_it() {
+    let shop = Shop::with(1, PATIENCE).await;
+    let stop = CancellationToken::new();
+    let _stop_at_the_end = stop.clone().drop_guard();
+    let database = Secret::new(&shop.database.app_url);
+    let pool = store::connect("DATABASE_URL", &database, "test", 2).unwrap();
+    let (here, there) = (Waiters::new(10), Waiters::new(10));
+    tokio::spawn(waiters::ring(here.clone(), database.clone(), stop.clone()));
+    tokio::spawn(waiters::ring(there.clone(), database, stop.clone()));
+    let never = Duration::from_secs(24 * 3600);
+    tokio::spawn(waiters::look(there.clone(), pool, never, stop));
+    listening(&as_application(&shop).await, 3, &[]).await;
+
+    let answer = told(shop.post(&json!({"petId": 12})).header("Prefer", "respond-async")).await;
+    let order: Uuid = answer.body["uuid"].as_str().unwrap().parse().unwrap();
+    let mut seat = there.sit(order).unwrap();
+    let unasked = seat.until(Instant::now() + Duration::from_millis(50), |request| Some(request.number)).await;
+    assert_eq!(unasked, None, "nobody rang yet");
+    here.wake([order]);
+    let heard = seat.until(Instant::now() + PATIENCE, |request| Some(request.number.get())).await;
+    assert_eq!(heard, answer.body["id"].as_i64());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -71,13 +90,12 @@ async fn without_notifications_waiters_are_found_by_looking() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_connection_for_notifications_is_made_again() {
     let shop = Shop::with(2, PATIENCE).await;
-    let db = shop.database.connect().await;
-    let listening = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'order-service waiters'
-                     AND datname = current_database()";
-    shop.counts(listening, 2).await;
-    let killed = db.execute(&listening.replace("count(*)", "pg_terminate_backend(pid)"), &[]).await.unwrap();
-    assert_eq!(killed, 2);
-    shop.counts(&format!("{listening} AND query LIKE '%LISTEN%'"), 2).await;
+    let app = as_application(&shop).await;
+    let before = listening(&app, 2, &[]).await;
+    for pid in &before {
+        app.execute("SELECT pg_terminate_backend($1)", &[pid]).await.unwrap();
+    }
+    listening(&app, 2, &before).await;
     let (_, told) = shop.placed(12).await;
     assert_eq!(told.status, StatusCode::OK);
 }
@@ -94,4 +112,14 @@ async fn more_clients_than_may_wait_are_told_to_come_again() {
     let is_async = told(shop.post(&json!({"petId": 999})).header("Prefer", "respond-async")).await;
     assert_eq!(is_async.status, StatusCode::ACCEPTED);
     waiting.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_who_waits_when_the_process_stops_is_told_where_to_look() {
+    let mut shop = Shop::open().await;
+    let placing = shop.placing(shop.post(&json!({"petId": 12})));
+    shop.sends("ORDER_REQUESTED").await;
+    shop.copies.clear();
+    let answer = placing.await.unwrap();
+    assert_eq!(answer.status, StatusCode::ACCEPTED);
 }
