@@ -307,6 +307,18 @@ fn a_release_that_names_another_order_is_parked() {
 }
 
 #[test]
+fn a_parked_request_is_no_news_of_its_pet_either() {
+    let mut shop = shop(&[("TOY-BALL", 12)]);
+    told(deliver(&mut shop, &pet_reserved(1, 7, &[("TOY-BALL", 2)])));
+    told(deliver(&mut shop, &release(2, 7, 0)));
+    let pets = shop.pets.clone();
+    let mut foreign = retry(3, 7, &[("TOY-BALL", 2)], 1).at_version(5);
+    foreign.data["order"] = serde_json::json!(order_of(8));
+    assert_eq!(parked(deliver(&mut shop, &foreign)), "other_order");
+    assert_eq!(shop.pets, pets);
+}
+
+#[test]
 fn pet_events_without_a_version_change_nothing() {
     let mut shop = shop(&[]);
     let mut event = pet_reserved(1, 7, &[]);
