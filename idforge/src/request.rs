@@ -118,8 +118,10 @@ impl<'a> Request<'a> {
     ) -> Result<T, Error> {
         let entity_type = self.entity_type.map(|raw| text(raw, "entity_type")).transpose()?.flatten();
         let entity_type = entity_type.ok_or_else(|| Error::Json("\"entity_type\" is missing".to_owned()))?;
-        let args: Vec<&RawValue> = self.args.map_or(Ok(Vec::new()), |raw| parse(raw.get()))?;
-        let kwargs = self.kwargs.map_or(Ok(Vec::new()), |raw| members(raw.get()))?;
+        let args: Vec<&RawValue> =
+            self.args.map_or(Ok(Vec::new()), |raw| parse(raw.get()).map_err(wants("args", "an array")))?;
+        let kwargs =
+            self.kwargs.map_or(Ok(Vec::new()), |raw| members(raw.get()).map_err(wants("kwargs", "an object")))?;
         let mut id = forge.id(&entity_type);
         for raw in args {
             id = id.arg(arg(raw)?);
@@ -152,12 +154,19 @@ struct Named<'a> {
 }
 
 fn read_namespace(text: &str) -> Result<Option<Namespace>, Error> {
-    let Some(Named { kind, value }) = parse(text)? else { return Ok(None) };
-    match &*kind {
-        "domain" => Ok(Some(Namespace::from_domain(&value))),
-        "uuid" => Namespace::parse_uuid(&value).map(Some),
-        _ => Err(Error::Json("a namespace's \"kind\" is \"domain\" or \"uuid\"".to_owned())),
+    let wants = wants("namespace", "{\"kind\": \"domain\" or \"uuid\", \"value\": \"..\"}");
+    match parse::<Option<Named<'_>>>(text) {
+        Ok(None) => Ok(None),
+        Ok(Some(Named { kind, value })) if kind == "domain" => Ok(Some(Namespace::from_domain(&value))),
+        Ok(Some(Named { kind, value })) if kind == "uuid" => Namespace::parse_uuid(&value).map(Some),
+        Ok(Some(Named { kind, .. })) => Err(wants(Error::Json(format!("unknown kind {kind:?}")))),
+        Err(error) => Err(wants(error)),
     }
+}
+
+/// Says of which member an error is, and what the member should be.
+fn wants(name: &str, what: &str) -> impl Fn(Error) -> Error {
+    move |error| Error::Json(format!("{name:?} must be {what} ({error})"))
 }
 
 /// The string that a member is; none for null.

@@ -30,5 +30,5 @@ fn an_id_is_forged_without_allocating() {
 #[test]
 fn an_owned_value_allocates() {
     let forge = Forge::new(Namespace::DNS, &Salt::new("S").unwrap());
-    assert_eq!(count(|_| forge.id("t").arg(String::from("owned")).finish().unwrap()), IDS);
+    assert!(count(|_| forge.id("t").arg(String::from("owned")).finish().unwrap()) >= IDS);
 }

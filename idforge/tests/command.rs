@@ -54,6 +54,11 @@ fn generate_prints_the_id_alone() {
     let generate = |more: &[&str]| run(&[&["generate", "user"], &domain[..], more].concat());
     let alone = (0, format!("{JOHN}\n"), String::new());
     assert_eq!(generate(&["-a", "email=john@example.com"]), alone);
+    let shown = "UUID_FORGE_SALT=v1 idforge generate user -a email=john@example.com -n users.mycompany.com";
+    assert!(
+        include_str!("../../docs/ids.md").contains(&format!("{shown}\n    {JOHN}\n")),
+        "docs/ids.md shows another example"
+    );
     assert_eq!(generate(&["--json", r#"{"email": "john@example.com"}"#]), alone);
     assert_eq!(generate(&["-a", "email=john@example.com", "--prefix", "U"]).1, format!("U-{JOHN}\n"));
     assert_eq!(
@@ -237,6 +242,9 @@ fn verify_counts_and_shows_the_first_failures() {
     assert_eq!((code, out.lines().count()), (1, failed.min(10) + 1));
     assert!(failed > 10 && last == format!("{} passed, {failed} failed", 106 - failed), "{last}");
     let (code, out, error) = verify(&vectors.join("vectors_errors.json"));
+    assert_eq!((code, out.as_str()), (0, "0 passed, 0 failed\n"));
+    assert!(error.contains("39 cases are calls written in Python"), "{error}");
+    let (code, out, error) = verify(&vectors.join("nonprintable.json"));
     assert_eq!((code, out.as_str()), (1, "0 passed, 0 failed\n"));
     assert!(error.contains("nothing was verified"), "{error}");
 }

@@ -65,7 +65,7 @@ class Inputs:
         r = self.random
         if r.random() < 0.3:
             return r.choice(WORDS)
-        return "".join(self.character() for _ in range(r.choice((0, 1, 2, 5, 12, 40))))
+        return "".join(self.character() for _ in range(r.choice((0, 1, 2, 5, 12, 30 if r.random() < 0.2 else 3))))
 
     def float(self):
         r = self.random
@@ -82,7 +82,7 @@ class Inputs:
 
     def int(self):
         r = self.random
-        return r.choice((-1, 1)) * r.getrandbits(r.choice((1, 8, 31, 63, 64, 65, 127, 128, 200, 4000)))
+        return r.choice((-1, 1)) * r.getrandbits(r.choice((1, 8, 31, 63, 64, 65, 127, 128, 4000 if r.random() < 0.05 else 200)))
 
     def offset(self):
         r = self.random

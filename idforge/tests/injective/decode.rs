@@ -58,6 +58,9 @@ fn whole_value(part: &str) -> Option<(Value, &str)> {
     (reader.rest.is_empty() || reader.rest.starts_with('|')).then_some((value, reader.rest))
 }
 
+/// What reads a value after the text that it begins with.
+type Read = fn(&mut Reader<'_>) -> Option<Value>;
+
 /// Reads Python literals from the front of a text.
 struct Reader<'a> {
     rest: &'a str,
@@ -83,7 +86,7 @@ impl Reader<'_> {
     }
 
     fn value(&mut self) -> Option<Value> {
-        const CALLS: [(&str, fn(&mut Reader<'_>) -> Option<Value>); 15] = [
+        const CALLS: [(&str, Read); 15] = [
             ("None", |_| Some(Value::None)),
             ("True", |_| Some(Value::Bool(true))),
             ("False", |_| Some(Value::Bool(false))),
