@@ -9,6 +9,10 @@ pub mod processes;
 pub mod state;
 pub mod up;
 
+pub mod demo;
+pub mod invariants;
+pub mod replayed;
+
 pub mod tests;
 
 pub mod screen;

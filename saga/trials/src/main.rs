@@ -26,6 +26,8 @@ SAGA_SERVERS=machine, unpack or install allows one of the last three alone.";
 
 #[derive(Subcommand)]
 enum Command {
+    /// Start everything and show what it does, in seven chapters; it stays up
+    Demo,
     /// Start what is missing: RabbitMQ, PostgreSQL, the three services and the orchestrator
     Up,
     /// Stop exactly what `up` started; data stays
@@ -52,6 +54,7 @@ async fn main() -> ExitCode {
 
 async fn run(command: Command) -> Result<ExitCode> {
     match command {
+        Command::Demo => commands::demo::run().await,
         Command::Up => commands::up::run().await,
         Command::Down => commands::down::run().await,
         Command::Status => commands::status::run().await,

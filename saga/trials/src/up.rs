@@ -138,6 +138,14 @@ impl Up {
         Ok(environment)
     }
 
+    /// Where the four processes listen.
+    ///
+    /// # Errors
+    /// When a port cannot be written down.
+    pub fn urls(&mut self) -> Result<crate::demo::Urls, Trouble> {
+        crate::demo::urls(&mut self.stack)
+    }
+
     fn servers(&mut self) -> Result<Endpoints, Trouble> {
         self.given.or_of(&mut self.stack)
     }

@@ -1,5 +1,6 @@
 //! The commands of `./dev`, one in each file.
 
+pub(crate) mod demo;
 pub(crate) mod down;
 pub(crate) mod env;
 pub(crate) mod saga;

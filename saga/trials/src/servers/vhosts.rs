@@ -83,7 +83,7 @@ impl Management {
     }
 
     async fn get(&self, path: &str) -> Result<Value, Trouble> {
-        let answer = self.client.get(self.path(path)?).send().await;
+        let answer = self.client.get(self.path(path)?).timeout(Duration::from_secs(10)).send().await;
         let answer = answer.and_then(reqwest::Response::error_for_status).map_err(Trouble::http(path))?;
         answer.json().await.map_err(Trouble::http(path))
     }
