@@ -4,6 +4,8 @@
 FROM rust:1.95.0-trixie AS build
 WORKDIR /src
 COPY . .
+# What /info tells as the commit; without it, nothing.
+ARG SAGAFORGE_COMMIT
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
     cargo build --release --locked -p pet-service -p order-service -p inventory-service -p saga --bins \
