@@ -7,6 +7,8 @@ use axum::routing::get;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Components, OpenApi};
 
+use super::Problem;
+
 /// The name of the security scheme; what needs a token says `security(("token" = []))`.
 const TOKEN: &str = "token";
 
@@ -28,6 +30,10 @@ pub(super) fn merged(own: OpenApi, every: OpenApi, name: &str, version: &str) ->
 
 /// Serves the document, which never changes.
 pub(super) fn route(document: &OpenApi) -> Router {
-    let json = Bytes::from(document.to_pretty_json().unwrap_or_default());
-    Router::new().route("/openapi.json", get(async move || ([(CONTENT_TYPE, "application/json")], json)))
+    let json = document.to_pretty_json().map(Bytes::from).map_err(|error| error.to_string());
+    let answer = async move || {
+        let json = json.map_err(|error| Problem::internal(&error))?;
+        Ok::<_, Problem>(([(CONTENT_TYPE, "application/json")], json))
+    };
+    Router::new().route("/openapi.json", get(answer))
 }

@@ -6,6 +6,7 @@ mod about;
 mod admin;
 mod alone;
 mod health;
+mod logs;
 mod problems;
 mod process;
 mod replay;
