@@ -6,8 +6,10 @@ fn document() -> Value {
     serde_json::to_value(order_service::http::document()).unwrap()
 }
 
-/// Paths, methods, operation ids, path parameters and status codes of the official document.
-const OFFICIAL: [(&str, &str, &str, Option<&str>, &[&str]); 3] = [
+/// Path, method, operation id, path parameter and status codes, as the official document has them.
+type Operation = (&'static str, &'static str, &'static str, Option<&'static str>, &'static [&'static str]);
+
+const OFFICIAL: [Operation; 3] = [
     ("/api/v3/store/order", "post", "placeOrder", None, &["200", "400", "422", "default"]),
     ("/api/v3/store/order/{orderId}", "get", "getOrderById", Some("orderId"), &["200", "400", "404", "default"]),
     ("/api/v3/store/order/{orderId}", "delete", "deleteOrder", Some("orderId"), &["200", "400", "404", "default"]),
