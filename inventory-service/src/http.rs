@@ -130,7 +130,6 @@ impl utoipa::Modify for Bearer {
 }
 
 /// The routes of the API, and the document that describes them.
-#[must_use]
 pub fn routes(shelves: Shelves) -> (Router, utoipa::openapi::OpenApi) {
     let (routes, document) = described();
     (routes.with_state(shelves), document)
