@@ -2,6 +2,7 @@
 
 mod catalogue;
 mod extract;
+mod object;
 pub mod query;
 pub mod wire;
 
@@ -19,6 +20,7 @@ use utoipa_axum::routes;
 use crate::error::Error;
 pub use catalogue::Catalogue;
 use extract::PetId;
+use object::Object;
 use query::{ByStatus, FeedPage};
 use wire::{PetDocument, StandingDocument, Status};
 
@@ -34,7 +36,6 @@ pub const BASE: &str = "/api/v3";
 struct Description;
 
 /// The routes of the API, and the document that describes them.
-#[must_use]
 pub fn routes(catalogue: Catalogue) -> (axum::Router, utoipa::openapi::OpenApi) {
     let (routes, document) = described();
     (routes.with_state(catalogue), document)
@@ -86,7 +87,10 @@ fn describe_problems(document: &mut utoipa::openapi::OpenApi) {
         (status = "default", description = "Unexpected error"),
     ),
 )]
-async fn add_pet(State(catalogue): State<Catalogue>, Json(pet): Json<PetDocument>) -> Result<Json<PetDocument>, Error> {
+async fn add_pet(
+    State(catalogue): State<Catalogue>,
+    Json(Object(pet)): Json<Object<PetDocument>>,
+) -> Result<Json<PetDocument>, Error> {
     let number = match pet.id {
         None | Some(0) => None,
         Some(id) => Some(number(id)?),
@@ -115,7 +119,7 @@ async fn add_pet(State(catalogue): State<Catalogue>, Json(pet): Json<PetDocument
 )]
 async fn update_pet(
     State(catalogue): State<Catalogue>,
-    Json(pet): Json<PetDocument>,
+    Json(Object(pet)): Json<Object<PetDocument>>,
 ) -> Result<Json<PetDocument>, Error> {
     let number = number(pet.id.ok_or(Error::NoId)?)?;
     Ok(Json(catalogue.update(number, checked(pet)?.into()).await?.into()))

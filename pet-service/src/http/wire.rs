@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 use uuid::Uuid;
 
+use super::object;
 use crate::domain::{Draft, Pet, Tag};
 use crate::store::Standing;
 
@@ -23,14 +24,14 @@ pub struct PetDocument {
     #[schema(min_length = 1, max_length = 200, example = "doggie")]
     pub name: String,
     /// Its category. An update without one takes it away.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "object::optional", skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub category: Option<CategoryDocument>,
     /// Where pictures of it are; may be empty. Each address has at most 1000 characters.
     #[schema(max_items = 50)]
     pub photo_urls: Vec<String>,
     /// Its tags. An update without them takes them away.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "object::optional_list", skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, max_items = 50)]
     pub tags: Option<Vec<TagDocument>>,
     /// Pet status in the store. It follows the pet's orders: a client may name the present one, or none.

@@ -4,20 +4,53 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-/// What the official document says of each operation that we have: its parameters, where they
-/// stand, whether they are required, and its statuses.
-const OPERATIONS: [(&str, &str, &str, &[(&str, &str, bool)], &[&str]); 5] = [
-    ("/pet", "post", "addPet", &[], &["200", "400", "422", "default"]),
-    ("/pet", "put", "updatePet", &[], &["200", "400", "404", "422", "default"]),
-    ("/pet/findByStatus", "get", "findPetsByStatus", &[("status", "query", false)], &["200", "400", "default"]),
-    ("/pet/{petId}", "get", "getPetById", &[("petId", "path", true)], &["200", "400", "404", "default"]),
-    (
-        "/pet/{petId}",
-        "delete",
-        "deletePet",
-        &[("petId", "path", true), ("api_key", "header", false)],
-        &["200", "400", "default"],
-    ),
+/// What the official document says of an operation.
+struct Operation {
+    path: &'static str,
+    method: &'static str,
+    id: &'static str,
+    /// Each with its place, and whether it is required.
+    parameters: &'static [(&'static str, &'static str, bool)],
+    statuses: &'static [&'static str],
+}
+
+/// The official operations that we have.
+const OPERATIONS: [Operation; 5] = [
+    Operation {
+        path: "/pet",
+        method: "post",
+        id: "addPet",
+        parameters: &[],
+        statuses: &["200", "400", "422", "default"],
+    },
+    Operation {
+        path: "/pet",
+        method: "put",
+        id: "updatePet",
+        parameters: &[],
+        statuses: &["200", "400", "404", "422", "default"],
+    },
+    Operation {
+        path: "/pet/findByStatus",
+        method: "get",
+        id: "findPetsByStatus",
+        parameters: &[("status", "query", false)],
+        statuses: &["200", "400", "default"],
+    },
+    Operation {
+        path: "/pet/{petId}",
+        method: "get",
+        id: "getPetById",
+        parameters: &[("petId", "path", true)],
+        statuses: &["200", "400", "404", "default"],
+    },
+    Operation {
+        path: "/pet/{petId}",
+        method: "delete",
+        id: "deletePet",
+        parameters: &[("petId", "path", true), ("api_key", "header", false)],
+        statuses: &["200", "400", "default"],
+    },
 ];
 
 /// The official schemas: field, type, format.
@@ -38,7 +71,7 @@ fn document() -> Value {
 #[test]
 fn every_operation_of_the_petstore_is_as_the_petstore_says() {
     let document = document();
-    for (path, method, id, parameters, statuses) in OPERATIONS {
+    for Operation { path, method, id, parameters, statuses } in OPERATIONS {
         let operation = &document["paths"][format!("/api/v3{path}")][method];
         assert_eq!(operation["operationId"], id);
         let ours: BTreeMap<&str, (&str, bool)> =
@@ -54,7 +87,7 @@ fn every_operation_of_the_petstore_is_as_the_petstore_says() {
 #[test]
 fn what_we_add_to_an_operation_nobody_needs_to_send() {
     let official: BTreeSet<&str> =
-        OPERATIONS.iter().flat_map(|operation| operation.3).map(|(name, ..)| *name).collect();
+        OPERATIONS.iter().flat_map(|operation| operation.parameters).map(|(name, ..)| *name).collect();
     for item in document()["paths"].as_object().unwrap().values() {
         for operation in item.as_object().unwrap().values() {
             for (name, (_, required)) in operation["parameters"].as_array().into_iter().flatten().map(described) {

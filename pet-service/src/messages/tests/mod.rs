@@ -55,12 +55,10 @@ impl Shop {
 
     /// The one answer to a message that makes sense.
     fn answer(&mut self, message: &Message) -> Message {
-        match self.comes(message) {
-            Verdict::Done(Output { mut send, resend, .. }) if send.len() == 1 && resend.is_empty() => {
-                send.remove(0).message
-            }
-            other => panic!("{other:?} is not one answer"),
-        }
+        let verdict = self.comes(message);
+        let Verdict::Done(Output { mut send, resend, .. }) = verdict else { panic!("{verdict:?} is no answer") };
+        assert_eq!((send.len(), resend.len()), (1, 0), "one answer");
+        send.remove(0).message
     }
 
     fn state(&self) -> State {
@@ -161,18 +159,17 @@ fn saga(n: u128) -> Saga {
     Saga { n, pet: 12 }
 }
 
+/// Which recorded answer goes out again.
 fn again(verdict: &Verdict) -> Uuid {
-    match verdict {
-        Verdict::Done(Output { send, resend, .. }) if send.is_empty() && resend.len() == 1 => resend[0].message.id,
-        other => panic!("{other:?} does not answer again"),
-    }
+    let Verdict::Done(Output { send, resend, .. }) = verdict else { panic!("{verdict:?} is no answer") };
+    assert_eq!((send.len(), resend.len()), (0, 1), "the recorded answer");
+    resend[0].message.id
 }
 
+/// Why it is set aside.
 fn parked(verdict: &Verdict) -> (&'static str, &str) {
-    match verdict {
-        Verdict::Park { reason, detail } => (reason, detail),
-        other => panic!("{other:?} is not parked"),
-    }
+    let Verdict::Park { reason, detail } = verdict else { panic!("{verdict:?} is not parked") };
+    (reason, detail)
 }
 
 /// The same message, but for something.
