@@ -16,7 +16,8 @@ use crate::{Error, Value};
 /// # Errors
 /// [`Error::NotCanonical`] when nothing or something unprintable is left.
 pub fn email(text: &str) -> Result<String, Error> {
-    trimmed("the e-mail address", text).map(str::to_lowercase)
+    let lower = trimmed("the e-mail address", text)?.to_lowercase();
+    trimmed("the e-mail address", &lower).map(str::to_owned)
 }
 
 /// A stock keeping unit, trimmed and in upper case.
@@ -24,7 +25,14 @@ pub fn email(text: &str) -> Result<String, Error> {
 /// # Errors
 /// As [`email`].
 pub fn sku(text: &str) -> Result<String, Error> {
-    trimmed("the SKU", text).map(str::to_uppercase)
+    Ok(trimmed("the SKU", text)?.chars().flat_map(upper).collect())
+}
+
+/// A character's upper case in Unicode 14.0: a capital that came later is not used yet.
+fn upper(character: char) -> impl Iterator<Item = char> {
+    let capitals = character.to_uppercase();
+    let known = capitals.clone().all(is_printable);
+    capitals.filter(move |_| known).chain((!known).then_some(character))
 }
 
 /// Stock keeping units, each canonical, sorted by code point, as a tuple. One given twice stays twice.

@@ -58,6 +58,7 @@ fn inputs_are_canonical() {
     assert_eq!(canonical::email("ÉRIC@É.FR").unwrap(), "éric@é.fr");
     assert_eq!(canonical::sku("\tfood-cat-2kg ").unwrap(), "FOOD-CAT-2KG");
     assert_eq!(canonical::sku("straße").unwrap(), "STRASSE");
+    assert_eq!(canonical::sku("ƛ-1a").unwrap(), "ƛ-1A", "its capital came with Unicode 16");
     assert_eq!(canonical::skus(["b", " A ", "b"]).unwrap().repr().unwrap(), "('A', 'B', 'B')");
     assert_eq!(canonical::skus(["a"]).unwrap().repr().unwrap(), "('A',)");
     assert_eq!(canonical::skus([]).unwrap(), Value::Tuple(vec![]));

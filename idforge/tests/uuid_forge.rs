@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use idforge::batch::Batch;
-use idforge::{Defaults, Namespace, prefixed};
+use idforge::{Defaults, Namespace, canonical, prefixed};
 use serde_json::value::RawValue;
 
 const PACKAGE: &str = "uuid-forge==0.1.1";
@@ -36,7 +36,7 @@ fn ids_and_extractions_are_those_of_the_python_package() {
     let text = String::from_utf8(output.stdout).unwrap();
     let mut comparison = Comparison::default();
     text.lines().for_each(|line| comparison.compare(line));
-    let Comparison { ids, extractions, strict, differences } = comparison;
+    let Comparison { ids, extractions, texts, strict, differences } = comparison;
     assert!(
         differences.is_empty(),
         "seed {seed}, {} differences:\n{}",
@@ -44,6 +44,7 @@ fn ids_and_extractions_are_those_of_the_python_package() {
         differences[..differences.len().min(10)].join("\n")
     );
     assert_eq!((ids, extractions), (IDS, EXTRACTIONS));
+    assert!(texts > 200, "only {texts} texts with the printable characters");
     assert!(strict > IDS / 10, "the default forge took only {strict} of {IDS}: the inputs show nothing about it");
 }
 
@@ -51,6 +52,7 @@ fn ids_and_extractions_are_those_of_the_python_package() {
 struct Comparison {
     ids: usize,
     extractions: usize,
+    texts: usize,
     strict: usize,
     differences: Vec<String>,
 }
@@ -60,12 +62,16 @@ impl Comparison {
         let case: HashMap<&str, &RawValue> = serde_json::from_str(line).unwrap();
         let text = |name| case.get(name).map(|raw| serde_json::from_str::<String>(raw.get()).unwrap());
         let expected = text("expect");
-        let agrees = match text("input") {
-            Some(input) => {
+        let agrees = match (text("input"), text("text")) {
+            (Some(input), _) => {
                 self.extractions += 1;
                 compare_extraction(&input, &text("separator").unwrap(), expected.as_deref())
             }
-            None => {
+            (None, Some(plain)) => {
+                self.texts += 1;
+                compare_canonical(&plain, &text("lower").unwrap(), &text("upper").unwrap())
+            }
+            (None, None) => {
                 self.ids += 1;
                 self.compare_id(line, &expected.unwrap())
             }
@@ -96,6 +102,13 @@ fn compare_extraction(input: &str, separator: &str, expected: Option<&str>) -> R
         (false, _) => Err(format!("extracted {lenient:?}")),
         (true, false) => Err(format!("extracted {strict:?} by default")),
         (true, true) => Ok(()),
+    }
+}
+
+fn compare_canonical(text: &str, lower: &str, upper: &str) -> Result<(), String> {
+    match (canonical::email(text), canonical::sku(text)) {
+        (Ok(email), Ok(sku)) if email == lower && sku == upper => Ok(()),
+        (email, sku) => Err(format!("canonical forms {email:?} and {sku:?}")),
     }
 }
 

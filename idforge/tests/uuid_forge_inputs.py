@@ -3,7 +3,8 @@
 Usage: uuid_forge_inputs.py NONPRINTABLE_JSON SEED IDS EXTRACTIONS
 
 Writes one JSON object a line: first IDS requests as `idforge batch` reads them, with the id as "expect"; then EXTRACTIONS texts as
-"input" and "separator", with "expect" or "error". Code points on which this Python's table of printable characters differs from the
+"input" and "separator", with "expect" or "error"; then every printable character, many to a "text", with that text's "lower" and
+"upper". Code points on which this Python's table of printable characters differs from the
 pinned one are left out.
 """
 
@@ -190,6 +191,14 @@ class Inputs:
             return case | {"error": str(error)}
 
 
+    def cases(self):
+        """Every character that both tables print, apart from each other, so that none changes how another is written."""
+        characters = [chr(code) for code in range(LAST + 1) if code not in self.differing and chr(code).isprintable()]
+        for start in range(0, len(characters), 500):
+            text = "-".join(characters[start:start + 500])
+            yield {"text": text, "lower": text.strip().lower(), "upper": text.strip().upper()}
+
+
 def differing(table):
     """The code points that this Python prints and the pinned table does not, or the other way round."""
     pinned = set()
@@ -252,6 +261,8 @@ def main():
         print(json.dumps(inputs.request()))
     for _ in range(extractions):
         print(json.dumps(inputs.extraction()))
+    for case in inputs.cases():
+        print(json.dumps(case))
 
 
 main()
