@@ -40,14 +40,15 @@ const QUEUES: [&str; 3] = [queues::ORDER_PET_EVENTS, queues::ORDER_COMMANDS, que
 /// [`ProcessError`].
 pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), ProcessError> {
     let listener = TcpListener::bind(config.process.listen.unwrap_or(ADDRESS)).await?;
-    serve(config, listener, shutdown).await
+    tracing::info!(address = %listener.local_addr()?, "order-service listens");
+    serve(listener, config, shutdown).await
 }
 
 /// Runs the process on a listener until `shutdown`.
 ///
 /// # Errors
 /// [`ProcessError`].
-pub async fn serve(config: Config, listener: TcpListener, shutdown: CancellationToken) -> Result<(), ProcessError> {
+pub async fn serve(listener: TcpListener, config: Config, shutdown: CancellationToken) -> Result<(), ProcessError> {
     let Config { process: settings, order_wait: wait, order_waiters } = config;
     let (database, domain) = (settings.database_url.clone(), settings.domain.clone());
     let version = env!("CARGO_PKG_VERSION");

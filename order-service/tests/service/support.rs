@@ -191,7 +191,7 @@ impl Copy {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let stop = CancellationToken::new();
-        let serving = order_service::serve(config, listener, stop.clone());
+        let serving = order_service::serve(listener, config, stop.clone());
         tokio::spawn(async move { serving.await.expect("the process runs until it is stopped") });
         Self { url, _stop: stop.drop_guard() }
     }
