@@ -3,11 +3,27 @@
 use saga_contract::messages::{
     OrderApprovalGranted, OrderApproved, OrderCancellationRequested, OrderCreated, OrderDelivered, OrderRequested,
 };
-use saga_contract::{Money, Quantity, Reason};
+use saga_contract::{Money, Quantity, Reason, processes};
+use saga_core::{Body, Ids, Message, Payload, PayloadError, Time};
 
 use super::Request;
 
 impl Request {
+    /// The message of an event that a person causes, not a message: it takes its id from the
+    /// version of the order, which is as it is after the change.
+    ///
+    /// # Errors
+    /// [`PayloadError`] when the event cannot be written as JSON.
+    pub fn message<P: Payload>(&self, ids: &Ids, event: &P, now: Time) -> Result<Message, PayloadError> {
+        let subject = self.order.to_string();
+        let id = ids.event_at(&subject, self.version, P::TYPE);
+        let message = Message::new(id, processes::ORDER_SERVICE, subject, Body::of(event)?, now);
+        let mut message = message.at_version(self.version);
+        message.saga_id = Some(self.saga);
+        message.correlation_id = ids.correlation(self.saga);
+        Ok(message)
+    }
+
     /// ORDER_REQUESTED.
     #[must_use]
     pub fn requested_event(&self) -> OrderRequested {

@@ -1,10 +1,10 @@
 //! Which order a request is about: computed, never drawn.
 
-use saga_contract::{Names, order_saga_id};
-use saga_core::Ids;
+use saga_contract::{Names, OrderNumber, order_saga_id};
+use saga_core::{Ids, Time};
 use uuid::Uuid;
 
-use super::Key;
+use super::{Key, Request, Wish};
 
 /// The ids of an order, from whom it is for and the key it was requested under.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,13 +28,35 @@ impl Identity {
         let order = names.order(user, &key);
         Self { user, order, saga: order_saga_id(ids, user, order), key }
     }
+
+    /// The request for what somebody wishes, as it is taken. Without a number of the client's own
+    /// the store has yet to give it one.
+    #[must_use]
+    pub fn request(&self, wish: &Wish, names: &Names, now: Time) -> Request {
+        Request {
+            order: self.order,
+            number: wish.number.unwrap_or(OrderNumber::MIN),
+            user: self.user,
+            pet: names.pet(wish.pet),
+            pet_number: wish.pet,
+            items: wish.items.clone(),
+            ship_date: wish.ship_date,
+            saga: self.saga,
+            created_at: now,
+            version: 1,
+            granted: false,
+            cancellation_requested: false,
+            end: None,
+            life: None,
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use idforge::Salt;
-    use saga_contract::{DEFAULT_DOMAIN, OrderNumber};
+    use saga_contract::DEFAULT_DOMAIN;
 
     fn identity(customer: Option<&str>, key: &Key) -> Identity {
         let salt = Salt::new("v1").unwrap();

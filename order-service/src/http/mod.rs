@@ -8,7 +8,7 @@ mod wire;
 use std::time::Duration;
 
 use saga_contract::Names;
-use saga_core::{Body as Data, Ids, Message, Payload, PayloadError, Time};
+use saga_core::{Ids, Message, Payload, PayloadError, Time};
 use saga_runtime::http::Tokens;
 use saga_runtime::{StoreError, Writer};
 use tokio::time::Instant;
@@ -101,12 +101,7 @@ impl App {
         traceparent: Option<String>,
         now: Time,
     ) -> Result<Message, StoreError> {
-        let data = Data::of(payload).map_err(|error| unwritable(&error))?;
-        let subject = request.order.to_string();
-        let id = self.ids.event_at(&subject, request.version, P::TYPE);
-        let mut message = Message::new(id, crate::NAME, subject, data, now).at_version(request.version);
-        message.saga_id = Some(request.saga);
-        message.correlation_id = self.ids.correlation(request.saga);
+        let mut message = request.message(&self.ids, payload, now).map_err(|error| unwritable(&error))?;
         message.traceparent = traceparent;
         Ok(message)
     }

@@ -93,7 +93,7 @@ async fn accept(app: &App, asked: &Asked) -> Result<Request, ApiError> {
 
 async fn take(app: &App, asked: &Asked, transaction: &Transaction<'_>) -> Result<(Request, Vec<Outgoing>), ApiError> {
     let now = clock::now();
-    let mut request = asked.request(app, now);
+    let mut request = asked.identity.request(&asked.wish, &app.names, now);
     let new = NewRequest { number: asked.wish.number, key: asked.identity.key.clone(), hash: asked.wish.hash() };
     for _ in 0..MOST_TAKEN_NUMBERS {
         if let Some(number) = store::insert(transaction, &request, &new).await? {
@@ -112,25 +112,6 @@ async fn take(app: &App, asked: &Asked, transaction: &Transaction<'_>) -> Result
 }
 
 impl Asked {
-    fn request(&self, app: &App, now: saga_core::Time) -> Request {
-        Request {
-            order: self.identity.order,
-            number: self.wish.number.unwrap_or(saga_contract::OrderNumber::MIN),
-            user: self.identity.user,
-            pet: app.names.pet(self.wish.pet),
-            pet_number: self.wish.pet,
-            items: self.wish.items.clone(),
-            ship_date: self.wish.ship_date,
-            saga: self.identity.saga,
-            created_at: now,
-            version: 1,
-            granted: false,
-            cancellation_requested: false,
-            end: None,
-            life: None,
-        }
-    }
-
     /// The request that was taken before, if it is the same.
     fn same(&self, taken: Request, hash: &[u8]) -> Result<Request, ApiError> {
         match &self.key {

@@ -27,7 +27,7 @@ pub struct Messages {
 
 /// A message, read: which order and saga it is about, and what is to be done.
 #[derive(Debug)]
-struct Job {
+pub struct Job {
     order: Uuid,
     saga: Uuid,
     task: Task,
@@ -55,7 +55,7 @@ impl Messages {
         batch: &[Message],
         now: Time,
     ) -> Result<Vec<Verdict>, StoreError> {
-        let jobs: Vec<Result<Job, Verdict>> = batch.iter().map(read).collect();
+        let jobs: Vec<Result<Job, Verdict>> = batch.iter().map(Job::read).collect();
         let known = || jobs.iter().filter_map(|job| job.as_ref().ok());
         let mut ledger = Ledger::lock(transaction, known().map(|job| job.order)).await?;
         let mut effects = Effects::lock(transaction, known().filter_map(Job::effect)).await?;
@@ -88,16 +88,6 @@ impl Handler for Messages {
 /// Whether somebody may be waiting for what this type of message brings.
 fn tells_an_outcome(kind: &str) -> bool {
     [SagaPrepared::TYPE, SagaRejected::TYPE, SagaCancelled::TYPE, ApproveOrder::TYPE].contains(&kind)
-}
-
-/// Reads a message, or says why it is set aside.
-fn read(message: &Message) -> Result<Job, Verdict> {
-    let saga = message.saga_id.ok_or_else(|| Verdict::Park {
-        reason: "no_saga",
-        detail: format!("{} belongs to a saga and carries no sagaid", message.kind),
-    })?;
-    let (order, task) = task(message).map_err(|error| Verdict::malformed(&error))?;
-    Ok(Job { order, saga, task })
 }
 
 fn task(message: &Message) -> Result<(Uuid, Task), PayloadError> {
@@ -133,8 +123,28 @@ fn subject(message: &Message, kind: &'static str) -> Result<Uuid, PayloadError> 
 }
 
 impl Job {
+    /// Reads a message.
+    ///
+    /// # Errors
+    /// The verdict on one that cannot be read: it is set aside.
+    pub fn read(message: &Message) -> Result<Self, Verdict> {
+        let saga = message.saga_id.ok_or_else(|| Verdict::Park {
+            reason: "no_saga",
+            detail: format!("{} belongs to a saga and carries no sagaid", message.kind),
+        })?;
+        let (order, task) = task(message).map_err(|error| Verdict::malformed(&error))?;
+        Ok(Self { order, saga, task })
+    }
+
+    /// The order that it is about.
+    #[must_use]
+    pub fn order(&self) -> Uuid {
+        self.order
+    }
+
     /// What has to be remembered of it.
-    fn effect(&self) -> Option<(Uuid, &'static str)> {
+    #[must_use]
+    pub fn effect(&self) -> Option<(Uuid, &'static str)> {
         match self.task {
             Task::Create(_) | Task::Close(_) => Some((self.saga, steps::CREATE_ORDER)),
             Task::Approve(_) => Some((self.saga, steps::APPROVE_ORDER)),
@@ -145,15 +155,24 @@ impl Job {
 
 /// Where the messages of one batch are decided, one after the other; each sees what those before
 /// it changed.
-struct Desk<'a> {
-    ids: &'a Ids,
-    ledger: &'a mut Ledger,
-    effects: &'a mut Effects,
-    now: Time,
+#[derive(Debug)]
+pub struct Desk<'a> {
+    /// Forges the ids of the answers.
+    pub ids: &'a Ids,
+    /// The requests that the batch touches.
+    pub ledger: &'a mut Ledger,
+    /// What became of their steps.
+    pub effects: &'a mut Effects,
+    /// The time of the batch.
+    pub now: Time,
 }
 
 impl Desk<'_> {
-    fn decide(&mut self, job: &Job, message: &Message) -> Result<Verdict, Verdict> {
+    /// Decides a message: what changes here, and what is told.
+    ///
+    /// # Errors
+    /// The verdict on a message that changes nothing, as it cannot be handled now or ever.
+    pub fn decide(&mut self, job: &Job, message: &Message) -> Result<Verdict, Verdict> {
         match &job.task {
             Task::Create(data) => self.create(job, data, message),
             Task::Close(data) => self.close(job, data, message),

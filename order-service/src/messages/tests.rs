@@ -40,7 +40,7 @@ impl Shop {
             return None;
         }
         let mut desk = Desk { ids: &self.ids, ledger: &mut self.ledger, effects: &mut self.effects, now: NOW };
-        let verdict = read(message).and_then(|job| desk.decide(&job, message)).unwrap_or_else(|park| park);
+        let verdict = Job::read(message).and_then(|job| desk.decide(&job, message)).unwrap_or_else(|park| park);
         if let Verdict::Done(output) = &verdict {
             self.handled.push(message.id);
             let sent = output.send.iter().map(|Outgoing { message, .. }| (message.id, message.clone()));

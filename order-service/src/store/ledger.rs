@@ -45,6 +45,13 @@ pub struct Ledger {
 }
 
 impl Ledger {
+    /// A ledger of these requests, as they are stored.
+    #[must_use]
+    pub fn of(requests: impl IntoIterator<Item = Request>) -> Self {
+        let stored: BTreeMap<Uuid, Request> = requests.into_iter().map(|request| (request.order, request)).collect();
+        Self { current: stored.clone(), stored }
+    }
+
     /// Locks these orders' requests, in key order, and reads them.
     ///
     /// # Errors
@@ -85,7 +92,7 @@ impl Ledger {
                 request.life = read_order(&row, 0)?;
             }
         }
-        Ok(Self { current: stored.clone(), stored })
+        Ok(Self::of(stored.into_values()))
     }
 
     /// The request of an order, with what this transaction changed.
@@ -105,15 +112,6 @@ impl Ledger {
         }
         update_requests(transaction, &changed).await?;
         write_orders(transaction, &changed, now).await
-    }
-}
-
-#[cfg(test)]
-impl Ledger {
-    /// A ledger of requests that no database knows.
-    pub(crate) fn of(requests: impl IntoIterator<Item = Request>) -> Self {
-        let current = requests.into_iter().map(|request| (request.order, request)).collect();
-        Self { stored: BTreeMap::new(), current }
     }
 }
 

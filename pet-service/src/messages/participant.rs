@@ -43,6 +43,12 @@ impl Participant {
         self.pets.get(number)
     }
 
+    /// What it remembers of its steps by now.
+    #[must_use]
+    pub fn effects(&self) -> &Effects {
+        &self.effects
+    }
+
     /// Writes what was changed.
     ///
     /// # Errors

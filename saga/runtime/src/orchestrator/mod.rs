@@ -81,15 +81,7 @@ impl Orchestrator {
     /// What goes out because of a decision, and what is said of it.
     fn output(&self, before: Option<&Instance>, decision: Decision) -> (Instance, Output) {
         self.observe(before, &decision.next);
-        let send = decision.send.into_iter();
-        let send = send.map(|s| Outgoing { message: s.message, queue: s.queue.map(str::to_owned) }).collect();
-        let resend = decision.resend.into_iter();
-        let resend = resend.map(|r| Again { message: r.message, queue: Some(r.queue.to_owned()) }).collect();
-        let note = match decision.note {
-            Note::Applied => None,
-            Note::Ignored(why) => Some(why),
-        };
-        (decision.next, Output { send, resend, keep: decision.keep_input, note })
+        output(decision)
     }
 
     /// Counts what changed and says what a person should know.
@@ -108,8 +100,23 @@ impl Orchestrator {
     }
 }
 
+/// What is stored and sent because of a decision.
+#[must_use]
+pub fn output(decision: Decision) -> (Instance, Output) {
+    let send = decision.send.into_iter();
+    let send = send.map(|s| Outgoing { message: s.message, queue: s.queue.map(str::to_owned) }).collect();
+    let resend = decision.resend.into_iter();
+    let resend = resend.map(|r| Again { message: r.message, queue: Some(r.queue.to_owned()) }).collect();
+    let note = match decision.note {
+        Note::Applied => None,
+        Note::Ignored(why) => Some(why),
+    };
+    (decision.next, Output { send, resend, keep: decision.keep_input, note })
+}
+
 /// What becomes of a message that the engine refuses.
-fn refused(refusal: &Refusal) -> Verdict {
+#[must_use]
+pub fn refused(refusal: &Refusal) -> Verdict {
     let reason = match refusal {
         Refusal::UnknownSaga(_) => return Verdict::PutOff { reason: refusal.to_string() },
         Refusal::NoSagaId(_) => "no_saga",

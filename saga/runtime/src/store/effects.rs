@@ -66,6 +66,19 @@ impl Effects {
         Ok(effects)
     }
 
+    /// What is remembered of these steps, without asking a database.
+    #[must_use]
+    pub fn of(known: impl IntoIterator<Item = ((Uuid, String), Effect)>) -> Self {
+        let known: BTreeMap<Key, Effect> = known.into_iter().collect();
+        let stored = known.keys().cloned().collect();
+        Self { known, stored, changed: BTreeSet::new() }
+    }
+
+    /// What was changed, by saga and step.
+    pub fn changed(&self) -> impl Iterator<Item = (&(Uuid, String), &Effect)> {
+        self.changed.iter().filter_map(|key| self.known.get_key_value(key))
+    }
+
     /// What is remembered of a step, with what this batch changed.
     #[must_use]
     pub fn get(&self, saga: Uuid, step: &str) -> Option<&Effect> {
