@@ -57,11 +57,19 @@ impl Databases {
             let found = system.databases.iter().find(|(known, _)| *known == name).map(|(_, urls)| urls.owner.clone());
             found.ok_or_else(|| Trouble::Unmet(format!("there is no database {name}")))
         };
+        Self::at(&[url("pets")?, url("orders")?, url("inventory")?, url("sagas")?]).await
+    }
+
+    /// Connects to these databases: pets, orders, inventory, sagas.
+    ///
+    /// # Errors
+    /// When one cannot be reached.
+    pub async fn at([pets, orders, inventory, sagas]: &[String; 4]) -> Result<Self, Trouble> {
         Ok(Self {
-            pets: databases::connect(&url("pets")?).await?,
-            orders: databases::connect(&url("orders")?).await?,
-            inventory: databases::connect(&url("inventory")?).await?,
-            sagas: databases::connect(&url("sagas")?).await?,
+            pets: databases::connect(pets).await?,
+            orders: databases::connect(orders).await?,
+            inventory: databases::connect(inventory).await?,
+            sagas: databases::connect(sagas).await?,
         })
     }
 

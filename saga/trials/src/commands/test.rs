@@ -40,7 +40,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
 async fn cargo_test(arguments: &[OsString], environment: Vec<(&'static str, String)>, not_run: &Path) -> Result<bool> {
     let chosen = |argument: &OsString| argument == "-p" || argument.to_string_lossy().starts_with("--package");
     let mut command = Command::new("cargo");
-    command.arg("test");
+    // All failures at once, not those of the first crate alone.
+    command.args(["test", "--no-fail-fast"]);
     if !arguments.iter().take_while(|argument| *argument != OsStr::new("--")).any(chosen) {
         command.arg("--workspace");
     }

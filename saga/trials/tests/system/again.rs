@@ -1,0 +1,69 @@
+//! Everything again: nothing notices.
+
+use futures_util::future::join_all;
+use saga_runtime::testing::eventually;
+use saga_trials::replayed::{digest, messages_of, publish, shuffle};
+
+use crate::shop::{PATIENCE, Settings, Shop, order};
+
+const TIMES: usize = 5;
+
+async fn digests(shop: &Shop) -> Vec<std::collections::BTreeMap<String, String>> {
+    let mut digests = Vec::new();
+    for client in shop.databases.each() {
+        digests.push(digest(client).await.unwrap());
+    }
+    digests
+}
+
+async fn duplicates(shop: &Shop) -> u64 {
+    let mut all = 0;
+    for name in crate::shop::ALL {
+        let page = shop.send(reqwest::Method::GET, &format!("{}/metrics", shop.url(name, 0)), &[], None).await;
+        let text = page.body.as_str().unwrap_or_default().to_owned();
+        let counted = text.lines().find_map(|line| line.strip_prefix("inbox_duplicates_total "));
+        all += counted.unwrap().trim().parse::<u64>().unwrap();
+    }
+    all
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_message_of_finished_sagas_five_times_more_in_any_order_changes_no_row() {
+    let shop = Shop::open(Settings::default()).await;
+    shop.add_pet(1, 1000).await;
+    shop.add_pet(2, 1000).await;
+    shop.set_stock("FOOD", 5).await;
+    let done = shop.place("done", &order(1, "ada", &[("FOOD", 2)])).await;
+    let undone = shop.place("undone", &order(2, "bob", &[("FOOD", 900)])).await;
+    assert_eq!((done.status.as_u16(), undone.status.as_u16()), (200, 422), "{done:?} {undone:?}");
+    shop.settled().await;
+    let sagas = [done.text("sagaId").parse().unwrap(), undone.text("sagaId").parse().unwrap()];
+    let stored: Vec<_> = join_all(sagas.map(|saga| messages_of(&shop.databases, saga))).await;
+    let stored: Vec<_> = stored.into_iter().flat_map(Result::unwrap).collect();
+    assert!(stored.len() >= 11 + 9, "{} messages", stored.len());
+    let mut again: Vec<_> = stored.iter().flat_map(|message| std::iter::repeat_n(message, TIMES)).collect();
+    shuffle(&mut again, 7);
+    let (before, dropped) = (digests(&shop).await, duplicates(&shop).await);
+    publish(shop.servers.amqp_url(), &again).await.unwrap();
+    let expected: u64 = again.iter().map(|message| message.takers as u64).sum();
+    eventually("all of it is met again", PATIENCE, async || duplicates(&shop).await >= dropped + expected).await;
+    shop.settled().await;
+    assert_eq!(digests(&shop).await, before, "no row changes");
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_request_has_the_same_answer_and_another_body_under_its_key_is_refused() {
+    let shop = Shop::open(Settings::default()).await;
+    shop.add_pet(1, 1000).await;
+    let wish = order(1, "ada", &[]);
+    let answers = join_all((0..5).map(|_| shop.place("one-key", &wish))).await;
+    assert!(answers.iter().all(|a| a.status == 200 && a.text("uuid") == answers[0].text("uuid")), "{answers:?}");
+    shop.settled().await;
+    let late = shop.place("one-key", &wish).await;
+    assert_eq!((late.status.as_u16(), late.text("uuid")), (200, answers[0].text("uuid")), "{late:?}");
+    let other = shop.place("one-key", &order(2, "ada", &[])).await;
+    assert_eq!(other.status, 422, "{other:?}");
+    assert_eq!(shop.databases.check().await.unwrap().in_phase("completed"), 1);
+    shop.close().await;
+}
