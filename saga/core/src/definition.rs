@@ -6,9 +6,8 @@ use std::sync::Arc;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::events::End;
-use crate::instance::Instance;
-use crate::message::{Body, Message, Payload, PayloadError, read};
+use crate::facts::{Facts, FactsError};
+use crate::message::{Body, Message, PayloadError};
 
 /// Computes the data of a command from what the saga knows.
 pub type DataFn = fn(&Facts<'_>) -> Result<Body, FactsError>;
@@ -104,27 +103,6 @@ pub enum Kind {
     Pivot,
     /// It must succeed, and is tried for ever.
     Retriable,
-}
-
-/// What a saga knows when it computes a command: the start and the answers so far.
-#[derive(Clone, Copy)]
-pub struct Facts<'a> {
-    instance: &'a Instance,
-    definition: &'a Definition,
-}
-
-/// A fact that a command needs and that is not there, or not as it should be.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum FactsError {
-    /// The step has not answered.
-    #[error("the answer of step {0} is not there")]
-    NoAnswer(&'static str),
-    /// The data is there and does not fit.
-    #[error(transparent)]
-    Payload(#[from] PayloadError),
-    /// It does not add up (an overflow, two currencies).
-    #[error("{0}")]
-    Invalid(String),
 }
 
 /// A table that cannot be run.
@@ -351,41 +329,5 @@ impl Definition {
 impl std::fmt::Debug for Definition {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Definition").field("name", &self.name).field("version", &self.version).finish_non_exhaustive()
-    }
-}
-
-impl<'a> Facts<'a> {
-    pub(crate) fn new(definition: &'a Definition, instance: &'a Instance) -> Self {
-        Self { instance, definition }
-    }
-
-    /// The data of the message that started the saga, as it came.
-    #[must_use]
-    pub fn start_data(&self) -> &'a Value {
-        &self.instance.start
-    }
-
-    /// The data of the message that started the saga.
-    ///
-    /// # Errors
-    /// [`FactsError::Payload`] when it is not a `P`.
-    pub fn start<P: Payload>(&self) -> Result<P, FactsError> {
-        Ok(read(&self.instance.start)?)
-    }
-
-    /// The data of the answer by which a step said that it is done.
-    ///
-    /// # Errors
-    /// [`FactsError`] when there is none, or when it is not a `P`.
-    pub fn answer<P: Payload>(&self, step: &'static str) -> Result<P, FactsError> {
-        let row = self.definition.index_of(step).ok_or(FactsError::NoAnswer(step))?;
-        let answer = self.instance.steps[row].answer.as_ref().ok_or(FactsError::NoAnswer(step))?;
-        Ok(read(answer)?)
-    }
-
-    /// How the saga is being ended, while it is.
-    #[must_use]
-    pub fn end(&self) -> Option<&End> {
-        self.instance.end.as_ref()
     }
 }

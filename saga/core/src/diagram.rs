@@ -95,7 +95,8 @@ fn backward(out: &mut String, definition: &Definition) {
 }
 
 fn turns_around(step: &Step) -> Option<String> {
-    let or = |otherwise: &str| step.refused.map_or_else(|| otherwise.to_owned(), |no| format!("{no}, or {otherwise}"));
+    let or =
+        |otherwise: &str| step.refused.map_or_else(|| otherwise.to_owned(), |no| format!("{no}<br/>or {otherwise}"));
     match step.kind {
         Kind::Compensatable => Some(or("no answer")),
         Kind::Pivot => Some(or("it expires")),

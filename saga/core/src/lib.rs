@@ -5,12 +5,14 @@
 //! what happens next. [`effect`] is the participants' half: what a request may still do.
 //! [`Topology`] says where each type of message goes. [`Ids`] forges every id of the engine.
 
+mod attributes;
 mod backoff;
 mod decide;
 mod definition;
 mod diagram;
 pub mod effect;
 mod events;
+mod facts;
 mod ids;
 mod instance;
 mod message;
@@ -18,14 +20,13 @@ mod topology;
 
 pub use backoff::Backoff;
 pub use decide::{Decision, Engine, Input, Note, OperatorWord, Refusal, Resend, Send};
-pub use definition::{
-    Condition, DataFn, Definition, DefinitionError, Facts, FactsError, IdFn, Kind, ResultFn, Rule, Start, Step, Undo,
-};
+pub use definition::{Condition, DataFn, Definition, DefinitionError, IdFn, Kind, ResultFn, Rule, Start, Step, Undo};
 pub use diagram::mermaid;
 pub use events::{
     End, NeedsIntervention, SAGA_CANCELLED, SAGA_COMPLETED, SAGA_NEEDS_INTERVENTION, SAGA_PREPARED, SAGA_REJECTED,
     SagaCancelled, SagaCompleted, SagaPrepared, SagaRejected,
 };
+pub use facts::{Facts, FactsError};
 pub use ids::{Direction, Ids};
 pub use instance::{Instance, Outcome, Phase, StepRecord, StepState, Timer, TimerKind, Timings};
 pub use message::{Body, EnvelopeError, Message, MessageRef, Payload, PayloadError, Time};

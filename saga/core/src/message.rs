@@ -1,10 +1,12 @@
 //! The envelope: a CloudEvents 1.0 event in JSON with the extensions of a saga.
 
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
+
+use crate::attributes::{ContentType, SpecVersion, first_version, is_zero, unset, version};
 
 /// A point in time, UTC, to the microsecond (what PostgreSQL stores).
 pub type Time = time::OffsetDateTime;
@@ -320,65 +322,4 @@ pub(crate) fn storable(time: Time) -> Option<Time> {
     let utc = time.checked_to_offset(time::UtcOffset::UTC)?;
     let in_range = (1..=9999).contains(&utc.year());
     utc.replace_microsecond(utc.microsecond()).ok().filter(|_| in_range)
-}
-
-fn first_version() -> u16 {
-    1
-}
-
-/// A CloudEvents attribute that is null is one that is not there.
-fn unset<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(from: D) -> Result<T, D::Error> {
-    Ok(Option::deserialize(from)?.unwrap_or_default())
-}
-
-fn version<'de, D: Deserializer<'de>>(from: D) -> Result<u16, D::Error> {
-    Ok(Option::deserialize(from)?.unwrap_or_else(first_version))
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
-fn is_zero(epoch: &u32) -> bool {
-    *epoch == 0
-}
-
-/// `specversion`, which is always "1.0".
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "&'static str")]
-struct SpecVersion;
-
-impl From<SpecVersion> for &'static str {
-    fn from(_: SpecVersion) -> Self {
-        "1.0"
-    }
-}
-
-impl TryFrom<String> for SpecVersion {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        if text == "1.0" { Ok(Self) } else { Err(format!("specversion {text} is not 1.0")) }
-    }
-}
-
-/// `datacontenttype`, which is JSON, with or without parameters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "&'static str")]
-struct ContentType;
-
-impl From<ContentType> for &'static str {
-    fn from(_: ContentType) -> Self {
-        "application/json"
-    }
-}
-
-impl TryFrom<String> for ContentType {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let essence = text.split(';').next().unwrap_or_default().trim();
-        if essence.eq_ignore_ascii_case("application/json") {
-            Ok(Self)
-        } else {
-            Err(format!("datacontenttype {text} is not application/json"))
-        }
-    }
 }

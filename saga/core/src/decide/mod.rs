@@ -10,7 +10,8 @@ mod wake;
 
 use uuid::Uuid;
 
-use crate::definition::{Definition, FactsError, Step};
+use crate::definition::{Definition, Step};
+use crate::facts::FactsError;
 use crate::ids::Ids;
 use crate::instance::{Instance, Phase, Timings};
 use crate::message::{Message, MessageRef, PayloadError, Time};

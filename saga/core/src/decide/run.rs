@@ -4,8 +4,9 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{Decision, Engine, Note, Refusal, Resend, Send};
-use crate::definition::{DataFn, Facts, FactsError, Kind, Start, Step, Undo};
+use crate::definition::{DataFn, Kind, Start, Step, Undo};
 use crate::events::{SagaCancelled, SagaCompleted, SagaPrepared, SagaRejected};
+use crate::facts::{Facts, FactsError};
 use crate::ids::Direction;
 use crate::instance::{Instance, Outcome, Phase, StepRecord, StepState, Timer, TimerKind};
 use crate::message::{Body, Message, MessageRef, Payload, Time, storable};

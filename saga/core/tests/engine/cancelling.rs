@@ -5,8 +5,11 @@ use serde_json::json;
 
 use crate::support::*;
 
+/// Undos in their order, each with its answer.
+type Undos = Vec<(&'static str, What)>;
+
 /// Every moment before the pivot, and the undos that a cancellation then leads to.
-fn moments() -> Vec<(&'static str, Vec<What>, Vec<(&'static str, What)>)> {
+fn moments() -> Vec<(&'static str, Vec<What>, Undos)> {
     let inventory = || ("RELEASE_INVENTORY", inventory_released());
     let order = || ("CLOSE_ORDER", order_cancelled());
     let pet = || ("RELEASE_PET", pet_released());

@@ -65,7 +65,7 @@ fn schedules(of: BoxedStrategy<Happening>) -> impl Strategy<Value = Vec<Happenin
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_messages_and_alarms_do_the_saga_ends_and_the_counts_agree(

@@ -1,11 +1,11 @@
 //! A whole system in miniature: the saga, honest participants, and messages under way that may be
 //! late, early, twice or lost.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use saga_core::{
-    Body, Decision, Definition, Engine, Input, Instance, Kind, Message, MessageRef, OperatorWord, Phase, Refusal,
-    StepState, Time,
+    Body, Decision, Definition, Direction, Engine, Input, Instance, Kind, Message, MessageRef, OperatorWord, Phase,
+    Refusal, Time,
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -61,7 +61,8 @@ pub(crate) struct World {
     bytes: BTreeMap<Uuid, Vec<u8>>,
     prepared: u32,
     ends: u32,
-    skipped: BTreeSet<usize>,
+    /// What an operator counted as done, or as undone.
+    skipped: Vec<(usize, Direction)>,
     words: u64,
 }
 
@@ -85,7 +86,7 @@ impl World {
             bytes: BTreeMap::new(),
             prepared: 0,
             ends: 0,
-            skipped: BTreeSet::new(),
+            skipped: Vec::new(),
             words: 0,
         };
         world.put(To::Orchestrator, start);
@@ -132,8 +133,9 @@ impl World {
         let start = &self.saga.as_ref().unwrap().start;
         for (row, step) in self.engine.definition.steps.iter().enumerate() {
             let expected = i32::from(end == Phase::Completed && step.kind != Kind::Pivot && step.applies(start));
-            // What an operator counted as done, or as undone, may be either.
-            if !self.skipped.contains(&row) {
+            // What an operator counted as done, or as undone, may be either; but a skipped step is undone all the same.
+            let word = if end == Phase::Completed { Direction::Do } else { Direction::Undo };
+            if !self.skipped.contains(&(row, word)) {
                 assert_eq!(self.participants.count(row), expected, "{} after {end:?}", step.name);
             }
         }
@@ -230,13 +232,10 @@ impl World {
 
     fn skip(&mut self, row: usize) {
         let row = row % self.engine.definition.steps.len();
-        let before = self.saga.as_ref().map(|saga| saga.version);
+        let Some(before) = self.saga.clone() else { return };
         self.operator(OperatorWord::Skip { step: self.engine.definition.steps[row].name.to_owned() });
-        let Some(saga) = self.saga.as_ref().filter(|saga| Some(saga.version) != before) else { return };
-        // A skipped `do` is undone all the same when the saga turns around; a skipped undo is not.
-        if saga.phase == Phase::Compensating || saga.phase.is_end() || saga.steps[row].state == StepState::Skipped {
-            self.skipped.insert(row);
-        }
+        let skipped = self.saga.as_ref().filter(|saga| saga.version > before.version);
+        self.skipped.extend(skipped.and(before.steps[row].waiting()).map(|direction| (row, direction)));
     }
 
     fn pivot_word(&mut self, yes: bool) {
