@@ -6,8 +6,8 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt};
 
-/// What is logged when `RUST_LOG` says nothing.
-const DEFAULT: &str = "info";
+/// What is logged when `RUST_LOG` says nothing. lapin would log returned messages with their bodies.
+const DEFAULT: &str = "info,lapin::returned_messages=off";
 
 /// Starts logging to standard error, as `RUST_LOG` says (`info` by default). Call it once, first thing.
 ///

@@ -137,6 +137,13 @@ pub(crate) async fn kill(servers: &Servers, name: &str) {
     client().delete(url).send().await.unwrap().error_for_status().unwrap();
 }
 
+/// Leaves the test's user only these rights, as patterns of names.
+pub(crate) async fn restrict(servers: &Servers, configure: &str, write: &str) {
+    let path = format!("{}api/permissions/{}/{}", servers.management_url(), servers.vhost(), servers.vhost());
+    let rights = serde_json::json!({ "configure": configure, "write": write, "read": ".*" });
+    client().put(path).json(&rights).send().await.unwrap().error_for_status().unwrap();
+}
+
 fn client() -> reqwest::Client {
     reqwest::Client::builder().no_proxy().build().unwrap()
 }

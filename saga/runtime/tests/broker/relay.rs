@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::parts::{
     DECLARED, MemoryMarks, PATIENCE, WORK, broker, connect, connection_name, declared, emptied, kill, outbound, ready,
-    to_nobody, to_work, up,
+    restrict, to_nobody, to_work, up,
 };
 
 /// A relay at work.
@@ -110,6 +110,21 @@ async fn a_nack_is_never_an_ack() {
     assert_eq!((all.len(), forwarded.published.len() + forwarded.nacked.len()), (300, 300));
     let other = connection.create_channel().await.unwrap();
     assert_eq!(emptied(&other, "small").await, forwarded.published);
+}
+
+#[tokio::test]
+async fn the_mark_of_a_refused_message_stays() {
+    let servers = Servers::claim().await;
+    let connection = small_queue(&servers).await;
+    let broker = declared(&servers).await;
+    let running = Running::on(&broker);
+    running.relay.publish((0..300).map(|mark| outbound(mark, Route::to_queue("small"))).collect());
+    eventually("the relay holds nothing", PATIENCE, async || running.relay.pending() == 0).await;
+    let channel = connection.create_channel().await.unwrap();
+    let arrived: BTreeSet<i64> = emptied(&channel, "small").await.into_iter().collect();
+    let counters = broker.counters();
+    assert!(counters.nacked.get() > 0 && counters.nacked.get() + counters.published.get() == 300);
+    assert_eq!(running.stopped().await.removed(), arrived);
 }
 
 #[tokio::test]
@@ -212,6 +227,23 @@ async fn a_missing_exchange_ends_the_channel_and_nothing_else() {
     running.stopped().await;
     let arrived: BTreeSet<i64> = emptied(&channel, WORK).await.into_iter().collect();
     assert_eq!(arrived, (0..700).collect());
+}
+
+#[tokio::test]
+async fn a_message_that_ends_every_channel_takes_no_others_with_it() {
+    let servers = Servers::claim().await;
+    let broker = declared(&servers).await;
+    // Publishing to an exchange without the right to ends the channel, each time.
+    restrict(&servers, ".*", "^(commands|work|dead-letters)$").await;
+    let running = Running::on(&broker);
+    let forbidden = Route { exchange: "things".to_owned(), key: "thing.made".to_owned(), mandatory: true };
+    let route = |mark| if mark == 50 { forbidden.clone() } else { to_work() };
+    running.relay.publish((0..300).map(|mark| outbound(mark, route(mark))).collect());
+    let others: BTreeSet<i64> = (0..300).filter(|mark| *mark != 50).collect();
+    running.all_removed(&others).await;
+    eventually("the relay has let go of it", PATIENCE, async || running.relay.pending() == 0).await;
+    assert_eq!(broker.counters().reconnects.get(), 3);
+    assert_eq!(running.stopped().await.removed(), others, "its mark stays");
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use saga_runtime::secret::Secret;
 use saga_runtime::testing::Servers;
 use serde_json::{Value, json};
 
-use crate::parts::{DECLARED, TOPOLOGY, WORK, broker, connect, declared};
+use crate::parts::{DECLARED, TOPOLOGY, WORK, broker, connect, declared, restrict};
 
 const PASSIVE: Options = Options { passive: true, event_stream: false };
 const STREAM: Options = Options { passive: false, event_stream: true };
@@ -78,10 +78,7 @@ async fn a_queue_with_other_arguments_is_left_alone_and_the_error_says_what_to_d
 async fn a_user_who_may_not_declare_is_told_so_and_may_still_check() {
     let servers = Servers::claim().await;
     declared(&servers).await;
-    let path = format!("{}api/permissions/{}/{}", servers.management_url(), servers.vhost(), servers.vhost());
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let rights = json!({"configure": "^$", "write": ".*", "read": ".*"});
-    client.put(path).json(&rights).send().await.unwrap().error_for_status().unwrap();
+    restrict(&servers, "^$", ".*").await;
     let error = broker(&servers, DECLARED).declare().await.unwrap_err();
     assert!(matches!(&error, BrokerError::Forbidden { what, .. } if what == "the exchange things"), "{error}");
     broker(&servers, PASSIVE).declare().await.unwrap();
