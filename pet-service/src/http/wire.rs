@@ -1,7 +1,8 @@
 //! The documents of the API: the Petstore's own fields, and our extensions beside them.
 
 use saga_contract::PetStatus;
-use serde::{Deserialize, Serialize};
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 use uuid::Uuid;
@@ -49,11 +50,11 @@ pub struct PetDocument {
     #[schema(nullable = false, pattern = "^[A-Z]{3}$", example = "EUR")]
     pub currency: Option<String>,
     /// Its id in messages and in the other services. Ignored in requests.
-    #[serde(default, skip_deserializing, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "ignored", skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, read_only)]
     pub uuid: Option<Uuid>,
     /// How often it has changed, its birth included. Ignored in requests.
-    #[serde(default, skip_deserializing, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "ignored", skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, read_only, format = Int64, minimum = 1)]
     pub version: Option<u64>,
 }
@@ -119,6 +120,12 @@ fn status_schema() -> Object {
     let words = "Pet status in the store. It follows the pet's orders: a client may name the present one, or none.";
     let names = PetStatus::ALL.map(PetStatus::as_str);
     ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names)).description(Some(words)).build()
+}
+
+/// Reads a field that only we set, whatever it holds: it is in the document, so that clients know
+/// it, and in requests it says nothing.
+fn ignored<'de, T, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    IgnoredAny::deserialize(deserializer).map(|_| None)
 }
 
 impl PetDocument {

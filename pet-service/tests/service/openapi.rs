@@ -116,6 +116,15 @@ fn the_schemas_have_the_petstores_fields() {
 }
 
 #[test]
+fn what_answers_have_beside_the_petstores_fields_is_described() {
+    let pet = &document()["components"]["schemas"]["Pet"]["properties"];
+    for (field, read_only) in [("price", false), ("currency", false), ("uuid", true), ("version", true)] {
+        assert!(pet[field]["type"].is_string(), "{field}");
+        assert_eq!(pet[field]["readOnly"] == true, read_only, "{field}");
+    }
+}
+
+#[test]
 fn every_refusal_is_described_as_a_problem() {
     for item in document()["paths"].as_object().unwrap().values() {
         for operation in item.as_object().unwrap().values() {
