@@ -224,6 +224,22 @@ impl Outcome {
     }
 }
 
+impl StepState {
+    /// Its name in the database, in the API and in metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Sent => "sent",
+            Self::Done => "done",
+            Self::Refused => "refused",
+            Self::Skipped => "skipped",
+            Self::Undoing => "undoing",
+            Self::Undone => "undone",
+        }
+    }
+}
+
 impl StepRecord {
     pub(crate) fn new(state: StepState) -> Self {
         Self {

@@ -1,7 +1,7 @@
 //! One attempt at a batch: one transaction.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use saga_core::{Message, MessageRef, Time};
 use uuid::Uuid;
@@ -30,7 +30,7 @@ impl Delivery {
     /// Handles messages in one transaction and publishes what came of it; says how many they were.
     pub(super) async fn attempt(&self, queue: &'static str, origin: Origin) -> Result<usize, StoreError> {
         let Some(handler) = self.handlers.get(queue) else { return Ok(0) };
-        let mut client = self.pool.get().await?;
+        let (mut client, start) = (self.pool.get().await?, Instant::now());
         let now = clock::now();
         let transaction = client.transaction().await?;
         let (arrived, held) = match origin {
@@ -42,6 +42,9 @@ impl Delivery {
         transaction.commit().await?;
         self.publish.committed(&client, self.topology, after.outbound, &after.again).await;
         handler.committed(&after.handled);
+        if count > 0 {
+            self.metrics.handled(queue, count, start.elapsed());
+        }
         Ok(count)
     }
 
@@ -100,13 +103,13 @@ impl Delivery {
         after: &mut After,
     ) -> Result<Vec<Candidate>, StoreError> {
         let references = good.values().map(|candidate| candidate.message.reference());
-        let keys: Vec<String> = good.keys().map(Uuid::to_string).collect();
+        let keys: Vec<&str> = good.values().map(|candidate| candidate.key.as_str()).collect();
         let (known, deferred, parked) = futures_util::try_join!(
             handled(transaction, queue, references),
             waiting_in_deferred(transaction, queue, &keys),
             waiting_in_parked(transaction, queue, &keys),
         )?;
-        let waiting: BTreeSet<Uuid> = if held { parked } else { &deferred | &parked };
+        let waiting: BTreeSet<String> = if held { parked } else { &deferred | &parked };
         let mut fresh = Vec::new();
         let mut repeated: Vec<MessageRef> = Vec::new();
         for id in order {
@@ -119,7 +122,7 @@ impl Delivery {
                     }
                 }
                 Some(_) => self.park_conflict(transaction, queue, &candidate, now).await?,
-                None if waiting.contains(&id) => {
+                None if waiting.contains(&candidate.key) => {
                     self.metrics.duplicates.inc();
                 }
                 None => fresh.push(candidate),
@@ -215,9 +218,7 @@ impl Delivery {
     ) -> Result<(), StoreError> {
         self.metrics.conflicts.inc();
         let detail = "another message of this id, with other content, was here before";
-        let mut parking = parking(queue, &candidate.incoming, Some(&candidate.message), "conflict", detail);
-        // The one before may be parked itself, under the id.
-        parking.key = format!("{}/{}", candidate.message.id, key_of_bytes(&candidate.hash));
+        let parking = parking(queue, &candidate.incoming, Some(&candidate.message), "conflict", detail);
         park(transaction, now, &parking).await
     }
 
@@ -307,7 +308,7 @@ async fn defer(
 ) -> Result<(), StoreError> {
     let deferral = Deferral {
         queue,
-        key: candidate.message.id.to_string(),
+        key: candidate.key.clone(),
         message: Some(candidate.message.reference()),
         attempt: candidate.attempt + 1,
         due_at,
@@ -330,7 +331,7 @@ fn parking<'a>(
     let fingerprint = [Some(reason), kind, step].into_iter().flatten().collect::<Vec<_>>().join("/");
     Parking {
         queue,
-        key: message.map_or_else(|| key_of_bytes(&incoming.body), |m| m.id.to_string()),
+        key: key_of_bytes(&incoming.body),
         message_id: message.map(|m| m.id),
         kind,
         saga_id: message.and_then(|m| m.saga_id),

@@ -18,6 +18,8 @@ const MOST_AHEAD: Duration = Duration::minutes(5);
 pub(crate) struct Candidate {
     pub(crate) message: Message,
     pub(crate) hash: [u8; 32],
+    /// What its row is found by while it waits or is parked.
+    pub(crate) key: String,
     pub(crate) incoming: Incoming,
     /// How often it was put off before.
     pub(crate) attempt: u32,
@@ -57,7 +59,13 @@ pub(crate) fn inspect(
         Some((reason, detail)) => Inspected::Bad { incoming, message: Some(Box::new(message)), reason, detail },
         None => {
             let ahead = message.time - now > MOST_AHEAD;
-            let candidate = Box::new(Candidate { hash: message.content_hash(), message, incoming, attempt });
+            let candidate = Box::new(Candidate {
+                hash: message.content_hash(),
+                key: key_of_bytes(&incoming.body),
+                message,
+                incoming,
+                attempt,
+            });
             if ahead { Inspected::Ahead(candidate) } else { Inspected::Good(candidate) }
         }
     }
@@ -100,7 +108,8 @@ fn fault(
     None
 }
 
-/// The key of a message that has no valid id: a hash of its bytes.
+/// What a message that waits or is parked is found by: a hash of its bytes, so that nothing that came
+/// under the id of another takes that one's place.
 pub(crate) fn key_of_bytes(body: &[u8]) -> String {
     let digest = Sha256::digest(body);
     let hex: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();

@@ -61,7 +61,7 @@ fn parking<'a>(incoming: &'a Incoming, message: Option<&'a Message>) -> Parking<
     let reason = cause(&incoming.properties).unwrap_or("unknown");
     Parking {
         queue,
-        key: message.map_or_else(|| key_of_bytes(&incoming.body), |m| m.id.to_string()),
+        key: key_of_bytes(&incoming.body),
         message_id: message.map(|m| m.id),
         kind: message.map(|m| m.kind.as_str()),
         saga_id: message.and_then(|m| m.saga_id),

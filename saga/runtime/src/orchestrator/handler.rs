@@ -56,7 +56,7 @@ impl Orchestrator {
         match engine.decide(saga, Input::Message(message), now) {
             Ok(decision) => {
                 let applied = decision.note == Note::Applied;
-                let (next, output) = self.output(saga, decision);
+                let (next, output) = self.output(engine, saga, decision, now);
                 if applied {
                     sagas.set(next, now);
                 }

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use refinery::Runner;
-use saga_core::{Decision, Definition, Engine, Ids, Input, Instance, Note, Refusal, Time, Timings};
+use saga_core::{Decision, Definition, Direction, Engine, Ids, Input, Instance, Note, Refusal, Time, Timings};
 
 use crate::handler::{Again, Outgoing, Output, Verdict};
 use crate::metrics::Metrics;
@@ -79,15 +79,16 @@ impl Orchestrator {
     }
 
     /// What goes out because of a decision, and what is said of it.
-    fn output(&self, before: Option<&Instance>, decision: Decision) -> (Instance, Output) {
-        self.observe(before, &decision.next);
+    fn output(&self, engine: &Engine, before: Option<&Instance>, decision: Decision, now: Time) -> (Instance, Output) {
+        self.observe(engine, before, &decision.next, now);
         output(decision)
     }
 
     /// Counts what changed and says what a person should know.
-    fn observe(&self, before: Option<&Instance>, next: &Instance) {
-        if before.is_none() {
-            self.metrics.saga_started(&next.definition);
+    fn observe(&self, engine: &Engine, before: Option<&Instance>, next: &Instance, now: Time) {
+        match before {
+            None => self.metrics.saga_started(&next.definition),
+            Some(before) => self.observe_steps(engine, before, next, now),
         }
         let moved_on = before.is_none_or(|saga| saga.phase != next.phase);
         if moved_on && next.phase.is_end() {
@@ -112,6 +113,21 @@ pub fn output(decision: Decision) -> (Instance, Output) {
         Note::Ignored(why) => Some(why),
     };
     (decision.next, Output { send, resend, keep: decision.keep_input, note })
+}
+
+impl Orchestrator {
+    /// Measures the steps that were waiting and are no longer.
+    fn observe_steps(&self, engine: &Engine, before: &Instance, next: &Instance, now: Time) {
+        let rows = engine.definition.steps.iter().zip(before.steps.iter().zip(&next.steps));
+        for (step, (was, is)) in rows {
+            let (Some(direction), None, Some(asked)) = (was.waiting(), is.waiting(), was.asked_at) else { continue };
+            if direction == Direction::Undo {
+                self.metrics.compensation_attempts.inc_by(u64::from(was.resends) + 1);
+            }
+            let took = std::time::Duration::try_from(now - asked).unwrap_or_default();
+            self.metrics.step_answered(step.name, is.state.as_str(), took);
+        }
+    }
 }
 
 /// What becomes of a message that the engine refuses.

@@ -1,7 +1,8 @@
 //! Alarms: sagas whose time has come.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use saga_core::Input;
 use tokio_util::sync::CancellationToken;
@@ -12,7 +13,8 @@ use crate::clock;
 use crate::error::StoreError;
 use crate::handler::Output;
 use crate::process::pause;
-use crate::store::Writer;
+use crate::store::gauges::age;
+use crate::store::{Pool, Writer, query};
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How many sagas are woken in one transaction.
@@ -39,7 +41,7 @@ pub async fn wake_due(orchestrator: &Orchestrator, writer: &Writer, limit: i64) 
                 };
                 match decide(engine, saga, Input::Wake, now) {
                     Ok(decision) => {
-                        let (next, output) = orchestrator.output(Some(saga), decision);
+                        let (next, output) = orchestrator.output(engine, Some(saga), decision, now);
                         sagas.set(next, now);
                         all.send.extend(output.send);
                         all.resend.extend(output.resend);
@@ -55,7 +57,11 @@ pub async fn wake_due(orchestrator: &Orchestrator, writer: &Writer, limit: i64) 
 
 /// Wakes sagas once a second, and again at once while there are many.
 pub async fn wake_always(orchestrator: Arc<Orchestrator>, writer: Writer, stop: CancellationToken) {
+    let mut looked = None;
     loop {
+        if let Err(error) = gauges(&orchestrator, writer.pool(), &mut looked).await {
+            tracing::debug!(%error, "sagas could not be counted");
+        }
         let wait = match wake_due(&orchestrator, &writer, AT_ONCE).await {
             Ok(woken) if woken >= AT_ONCE => Duration::ZERO,
             Ok(_) => LOOK_EVERY,
@@ -68,4 +74,31 @@ pub async fn wake_always(orchestrator: Arc<Orchestrator>, writer: Writer, stop: 
             break;
         }
     }
+}
+
+const GAUGES_EVERY: Duration = Duration::from_secs(10);
+const OPEN: &str = "
+    SELECT definition, phase, count(*), min(started_at), count(*) FILTER (WHERE needs_intervention)
+    FROM sagas WHERE ended_at IS NULL GROUP BY definition, phase";
+
+/// Counts the sagas that have not ended, now and then.
+async fn gauges(orchestrator: &Orchestrator, pool: &Pool, looked: &mut Option<Instant>) -> Result<(), StoreError> {
+    if looked.is_some_and(|at| at.elapsed() < GAUGES_EVERY) {
+        return Ok(());
+    }
+    *looked = Some(Instant::now());
+    let rows = query(&pool.get().await?, OPEN, &[]).await?;
+    let state = |row: &tokio_postgres::Row| (row.get(0), row.get(1), row.get(2), age(row.get(3)));
+    let states: Vec<(String, String, i64, Duration)> = rows.iter().map(state).collect();
+    let named =
+        states.iter().map(|(definition, phase, count, age)| (definition.as_str(), phase.as_str(), *count, *age));
+    orchestrator.metrics.set_in_state(named);
+    let mut marked: BTreeMap<String, i64> = BTreeMap::new();
+    for row in &rows {
+        *marked.entry(row.get(0)).or_default() += row.get::<_, i64>(4);
+    }
+    orchestrator
+        .metrics
+        .set_needing_intervention(marked.iter().map(|(definition, count)| (definition.as_str(), *count)));
+    Ok(())
 }

@@ -51,7 +51,7 @@ pub async fn say(
             let engine = orchestrator.engine_of(saga).ok_or(WordError::UnknownDefinition(id))?;
             let word = with_starter(transaction, engine, saga, word).await?;
             let decision = engine.decide(Some(saga), Input::Operator(&word), now)?;
-            let (next, output) = orchestrator.output(Some(saga), decision);
+            let (next, output) = orchestrator.output(engine, Some(saga), decision, now);
             sagas.set(next.clone(), now);
             sagas.save(transaction, now).await?;
             audit(transaction, now, who, name_of(&word), &id.to_string(), Some(why)).await?;

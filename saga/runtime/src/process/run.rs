@@ -16,7 +16,9 @@ use crate::broker::Publisher;
 use crate::broker::consumer::{self, Subscription};
 use crate::delivery::Delivery;
 use crate::http;
+use crate::metrics::Metrics;
 use crate::secret::Secret;
+use crate::store::{Pool, gauges};
 
 /// How long a process that is told to stop takes at most.
 const LEAVE_WITHIN: Duration = Duration::from_secs(10);
@@ -24,6 +26,8 @@ const LEAVE_WITHIN: Duration = Duration::from_secs(10);
 const FOR_PUBLISHING: Duration = Duration::from_secs(4);
 /// How often the database is asked for messages that are due.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often what waits is counted.
+const GAUGES_EVERY: Duration = Duration::from_secs(10);
 /// How often partitions are looked after; they are made days ahead.
 const PARTITIONS_EVERY: Duration = Duration::from_secs(3600);
 
@@ -80,6 +84,7 @@ impl Process {
         let takers = TaskTracker::new();
         takers.spawn(consumer::run(self.broker.clone(), subscriptions, stop.clone()));
         takers.spawn(look_for_due(delivery, stop.clone()));
+        takers.spawn(look_at_gauges(self.pool.clone(), Arc::clone(&self.metrics), stop.clone()));
         if let Some(owner) = self.config.database_owner_url.clone() {
             takers.spawn(look_after_partitions(owner, self.spec.name, retention, stop.clone()));
         }
@@ -126,6 +131,18 @@ async fn look_for_due(delivery: Arc<Delivery>, stop: CancellationToken) {
             tracing::warn!(%error, "messages that were put off wait a little longer");
         }
         if pause(LOOK_EVERY, &stop).await.is_break() {
+            break;
+        }
+    }
+}
+
+/// Counts what waits, now and then.
+async fn look_at_gauges(pool: Pool, metrics: Arc<Metrics>, stop: CancellationToken) {
+    loop {
+        if let Err(error) = gauges::look(&pool, &metrics).await {
+            tracing::debug!(%error, "what waits could not be counted");
+        }
+        if pause(GAUGES_EVERY, &stop).await.is_break() {
             break;
         }
     }

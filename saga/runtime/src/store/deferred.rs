@@ -23,7 +23,7 @@ const TAKE_DUE: &str = "
     WHERE d.queue = due.queue AND d.key = due.key
     RETURNING d.attempt, d.incoming, d.body";
 
-const WAITING: &str = "SELECT message_id FROM deferred WHERE queue = $1 AND key = ANY($2)";
+const WAITING: &str = "SELECT key FROM deferred WHERE queue = $1 AND key = ANY($2)";
 
 /// A message that is put off.
 #[derive(Debug)]
@@ -75,10 +75,10 @@ pub(crate) async fn take_due(
 pub(crate) async fn waiting_in_deferred(
     transaction: &Transaction<'_>,
     queue: &str,
-    keys: &[String],
-) -> Result<BTreeSet<Uuid>, StoreError> {
+    keys: &[&str],
+) -> Result<BTreeSet<String>, StoreError> {
     let rows = query(transaction, WAITING, &[&queue, &keys]).await?;
-    Ok(rows.iter().filter_map(|row| row.get(0)).collect())
+    Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
 const QUEUES_DUE: &str = "SELECT DISTINCT queue FROM deferred WHERE due_at <= $1";

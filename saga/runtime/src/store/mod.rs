@@ -7,6 +7,7 @@ pub mod admin;
 mod audit;
 mod deferred;
 mod effects;
+pub(crate) mod gauges;
 mod inbox;
 mod journal;
 mod outbox;

@@ -20,7 +20,7 @@ const PARK: &str = "
 // Locks what it finds: an operator's replay holds the row until its message is published, and
 // whoever met that message before would take it for a copy of a parked one and drop it.
 const WAITING: &str = "
-    SELECT message_id FROM parked WHERE queue = $1 AND key = ANY($2) AND state = 'parked' FOR SHARE";
+    SELECT key FROM parked WHERE queue = $1 AND key = ANY($2) AND state = 'parked' FOR SHARE";
 
 /// A message that is set aside.
 #[derive(Debug)]
@@ -61,8 +61,8 @@ pub(crate) async fn park(transaction: &Transaction<'_>, now: Time, parking: &Par
 pub(crate) async fn waiting_in_parked(
     transaction: &Transaction<'_>,
     queue: &str,
-    keys: &[String],
-) -> Result<BTreeSet<Uuid>, StoreError> {
+    keys: &[&str],
+) -> Result<BTreeSet<String>, StoreError> {
     let rows = query(transaction, WAITING, &[&queue, &keys]).await?;
-    Ok(rows.iter().filter_map(|row| row.get(0)).collect())
+    Ok(rows.iter().map(|row| row.get(0)).collect())
 }

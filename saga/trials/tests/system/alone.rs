@@ -58,7 +58,9 @@ async fn processes_that_start_before_anything_is_declared_lose_nothing() {
     shop.start("saga").await;
     shop.start("inventory-service").await;
     shop.settled().await;
-    let counted = count(&shop.databases.inventory, "SELECT count(*) FROM pets WHERE status = 'sold'").await;
-    assert_eq!(counted, 1, "the read model has heard of the pet");
+    eventually("the read model hears of the pet", PATIENCE, async || {
+        count(&shop.databases.inventory, "SELECT count(*) FROM pets WHERE status = 'sold'").await == 1
+    })
+    .await;
     shop.close().await;
 }
