@@ -1,7 +1,7 @@
 //! What a process does with the messages of a queue: the one trait between business and pipeline.
 //!
 //! A handler holds business; claiming, deduplicating, journalling, publishing, putting off,
-//! parking and acknowledging are the pipeline's ([`crate::delivery`]).
+//! parking and acknowledging are the pipeline's.
 
 use futures_util::future::BoxFuture;
 use saga_core::{Message, MessageRef, Time};
