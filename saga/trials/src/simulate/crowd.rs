@@ -1,0 +1,153 @@
+//! Who orders what: several want the same pet at once, supplies run out, some pets and supplies do not
+//! exist, some orders cost so much that the store's owner has a word, and people change their minds.
+
+use std::collections::BTreeMap;
+
+use fastrand::Rng;
+use inventory_service::domain::Stock;
+use order_service::domain::{Draft as OrderDraft, DraftItem};
+use pet_service::domain::{Draft as PetDraft, Pet};
+use saga_contract::{Currency, Money, Names, OnHand, PetNumber, Sku};
+use time::Duration;
+
+use super::broker::{one_of, up_to};
+use super::{Unlawful, lawful};
+
+/// Supplies: name, price, currency, and how many units there are for a hundred orders.
+const SUPPLIES: [(&str, i64, &str, u32); 5] = [
+    ("FOOD-CAT-2KG", 1_250, "EUR", 200),
+    ("TOY-BALL", 490, "EUR", 15),
+    ("BED-DOG", 5_900, "EUR", 20),
+    ("LEASH-RED", 1_490, "EUR", 40),
+    ("LAMP-HEAT-75W", 2_900, "USD", 100),
+];
+const NO_SUPPLY: &str = "FOOD-UNICORN-1KG";
+
+/// How long after the one before an order comes, on average.
+const BETWEEN_ORDERS: Duration = Duration::milliseconds(3);
+
+/// The crowd of one simulation.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Crowd {
+    sagas: u32,
+    pets: u32,
+}
+
+/// What one customer does, and what the store's owner does about it.
+pub(super) struct Intent {
+    pub(super) draft: OrderDraft,
+    /// Words that are said, each so long after the order.
+    pub(super) words: Vec<(Duration, Says)>,
+}
+
+/// What a person says about an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Says {
+    /// The owner approves.
+    Approve,
+    /// The customer cancels.
+    Cancel,
+}
+
+impl Crowd {
+    pub(super) fn new(sagas: u32) -> Self {
+        Self { sagas, pets: sagas / 2 + 2 }
+    }
+
+    /// The pets of the store: each is wanted by two, on average.
+    pub(super) fn pets(self, names: &Names) -> Result<Vec<Pet>, Unlawful> {
+        let born = |n: u32| {
+            let number = lawful(PetNumber::new(i64::from(n)))?;
+            let draft = PetDraft { name: format!("Pet {n}"), price: Some(price(n)), ..PetDraft::default() };
+            lawful(Pet::born(number, names.pet(number), draft))
+        };
+        (1..=self.pets).map(born).collect()
+    }
+
+    /// The supplies of the store.
+    pub(super) fn stock(self) -> Result<BTreeMap<Sku, Stock>, Unlawful> {
+        let supply = |(sku, amount, currency, per_hundred): (&str, i64, &str, u32)| {
+            let currency: Currency = lawful(currency.parse())?;
+            let (sku, price): (Sku, Money) = (lawful(sku.parse())?, lawful(Money::new(amount, currency))?);
+            let units = i64::from(self.sagas) * i64::from(per_hundred) / 100 + 1;
+            let mut stock = Stock::unset(sku.clone(), price);
+            lawful(stock.set(lawful(OnHand::new(units))?, price))?;
+            Ok((sku, stock))
+        };
+        SUPPLIES.into_iter().map(supply).collect()
+    }
+
+    /// When order number `n` comes, after the first.
+    pub(super) fn comes_after(self, n: u32, dice: &mut Rng) -> Duration {
+        BETWEEN_ORDERS * n + up_to(dice, BETWEEN_ORDERS * 4)
+    }
+
+    /// What the customer of order number `n` does.
+    pub(super) fn intent(self, n: u32, dice: &mut Rng) -> Intent {
+        let pet = self.wanted(n, dice);
+        let items = match dice.u32(0..100) {
+            0..50 => Vec::new(),
+            50..80 => vec![line(dice)],
+            _ => vec![line(dice), line(dice)],
+        };
+        let draft = OrderDraft {
+            pet_id: Some(i64::from(pet)),
+            items,
+            customer_email: Some(format!("customer{}@example.com", n / 3)),
+            ..OrderDraft::default()
+        };
+        Intent { draft, words: words(pet, dice) }
+    }
+
+    /// One of a few pets, which the customers before and after want too; or one that nobody has.
+    fn wanted(self, n: u32, dice: &mut Rng) -> u32 {
+        if one_of(dice, 30) {
+            return self.pets + 1_000 + n;
+        }
+        let near = u64::from(n) * u64::from(self.pets) / u64::from(self.sagas.max(1));
+        (u32::try_from(near).unwrap_or_default() + dice.u32(1..=4)).min(self.pets)
+    }
+}
+
+/// Each fifth pet is dear: its orders wait for the owner.
+fn is_dear(pet: u32) -> bool {
+    pet.is_multiple_of(5)
+}
+
+fn price(pet: u32) -> i64 {
+    let odd = i64::from(pet * 37 % 300) * 100;
+    if is_dear(pet) { 60_000 + odd } else { 9_000 + odd }
+}
+
+fn line(dice: &mut Rng) -> DraftItem {
+    let sku = match dice.u32(0..100) {
+        0..40 => SUPPLIES[0].0,
+        40..60 => SUPPLIES[1].0,
+        60..75 => SUPPLIES[2].0,
+        75..95 => SUPPLIES[3].0,
+        95..97 => SUPPLIES[4].0,
+        _ => NO_SUPPLY,
+    };
+    DraftItem { sku: sku.to_owned(), quantity: dice.i64(1..=3) }
+}
+
+fn words(pet: u32, dice: &mut Rng) -> Vec<(Duration, Says)> {
+    let mut words = Vec::new();
+    if one_of(dice, 90) {
+        words.push((up_to(dice, Duration::milliseconds(40)), Says::Cancel));
+    }
+    if one_of(dice, 20) {
+        words.push((up_to(dice, Duration::milliseconds(10)), Says::Approve));
+    }
+    if is_dear(pet) {
+        let later = Duration::minutes(dice.i64(1..=29));
+        match dice.u32(0..100) {
+            0..55 => words.push((later, Says::Approve)),
+            55..75 => words.push((later, Says::Cancel)),
+            // Both at once: one of them wins.
+            75..80 => words.extend([(later, Says::Approve), (later, Says::Cancel)]),
+            _ => {}
+        }
+    }
+    words
+}
