@@ -1,11 +1,10 @@
 //! Every "no" of the API, as the problem that a client gets (RFC 9457).
 
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use saga_contract::{InvalidValue, Sku};
 use saga_runtime::StoreError;
 use saga_runtime::core::PayloadError;
-use saga_runtime::http::problem::{INVALID_BODY, INVALID_PARAMETER, Problem, ProblemType};
+use saga_runtime::http::problem::{INVALID_BODY, INVALID_PARAMETER, Problem};
 
 use crate::domain::BelowReserved;
 
@@ -42,18 +41,9 @@ pub enum Error {
     Store(#[from] StoreError),
 }
 
-macro_rules! problem_types {
-    ($($(#[$doc:meta])* $constant:ident = $name:literal, $status:ident, $title:literal, $remedy:literal;)*) => {
-        $($(#[$doc])* pub const $constant: ProblemType = ProblemType {
-            name: $name, status: StatusCode::$status, title: $title, remedy: $remedy,
-        };)*
-
-        /// Every kind of error that inventory-service adds to those of the runtime.
-        pub const PROBLEMS: &[&ProblemType] = &[$(&$constant),*];
-    };
-}
-
-problem_types! {
+saga_runtime::problem_types! {
+    /// Every kind of error that inventory-service adds to those of the runtime.
+    PROBLEMS;
     /// No supply has this name.
     SUPPLY_UNKNOWN = "supply_unknown", NOT_FOUND, "There is no such supply",
         "Check the SKU; GET /api/v3/stock lists those that there are.";

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use saga_contract::{OrderNumber, Reason};
 use saga_core::Outcome;
@@ -56,18 +55,9 @@ pub enum ApiError {
     Store(#[from] StoreError),
 }
 
-macro_rules! problem_types {
-    ($($(#[$doc:meta])* $constant:ident = $name:literal, $status:ident, $title:literal, $remedy:literal;)*) => {
-        $($(#[$doc])* pub const $constant: ProblemType = ProblemType {
-            name: $name, status: StatusCode::$status, title: $title, remedy: $remedy,
-        };)*
-
-        /// Every kind of error of this service, for the reference.
-        pub const PROBLEMS: &[&ProblemType] = &[$(&$constant),*];
-    };
-}
-
-problem_types! {
+saga_runtime::problem_types! {
+    /// Every kind of error that order-service adds to those of the runtime.
+    PROBLEMS;
     /// No idempotency key.
     INVALID_KEY = "invalid_idempotency_key", BAD_REQUEST, "The header Idempotency-Key is not valid",
         "Send 1 to 255 visible ASCII characters, quoted or bare; a UUID if there is no customerEmail.";

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use saga_contract::{InvalidValue, PetNumber};
 use saga_runtime::StoreError;
-use saga_runtime::http::problem::{INVALID_PARAMETER, Problem, ProblemType};
+use saga_runtime::http::problem::{INVALID_PARAMETER, Problem};
 
 use crate::domain::Refusal;
 use crate::http::query::InvalidQuery;
@@ -43,18 +42,9 @@ pub enum Error {
     Store(#[from] StoreError),
 }
 
-macro_rules! problem_types {
-    ($($(#[$doc:meta])* $constant:ident = $name:literal, $status:ident, $title:literal, $remedy:literal;)*) => {
-        $($(#[$doc])* pub const $constant: ProblemType = ProblemType {
-            name: $name, status: StatusCode::$status, title: $title, remedy: $remedy,
-        };)*
-
-        /// Every kind of error that pet-service adds to those of the runtime.
-        pub const ALL: &[&ProblemType] = &[$(&$constant),*];
-    };
-}
-
-problem_types! {
+saga_runtime::problem_types! {
+    /// Every kind of error that pet-service adds to those of the runtime.
+    ALL;
     /// The pet in the body breaks a rule.
     INVALID_PET = "invalid_pet", UNPROCESSABLE_ENTITY, "The pet is not valid",
         "Correct the field that `detail` names.";

@@ -5,8 +5,9 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+pub use axum::http::StatusCode;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -31,18 +32,26 @@ pub struct ProblemType {
     pub remedy: &'static str,
 }
 
+/// Declares kinds of errors, each a constant, and `$all`, the list of them for the reference.
+#[macro_export]
 macro_rules! problem_types {
-    ($($(#[$doc:meta])* $constant:ident = $name:literal, $status:ident, $title:literal, $remedy:literal;)*) => {
-        $($(#[$doc])* pub const $constant: ProblemType = ProblemType {
-            name: $name, status: StatusCode::$status, title: $title, remedy: $remedy,
+    ($(#[$about:meta])* $all:ident;
+     $($(#[$doc:meta])* $constant:ident = $name:literal, $status:ident, $title:literal, $remedy:literal;)*) => {
+        $($(#[$doc])* pub const $constant: $crate::http::ProblemType = $crate::http::ProblemType {
+            name: $name,
+            status: $crate::http::problem::StatusCode::$status,
+            title: $title,
+            remedy: $remedy,
         };)*
 
-        /// Every kind of error that the runtime itself answers with.
-        pub const ALL: &[&ProblemType] = &[$(&$constant),*];
+        $(#[$about])*
+        pub const $all: &[&$crate::http::ProblemType] = &[$(&$constant),*];
     };
 }
 
 problem_types! {
+    /// Every kind of error that the runtime itself answers with.
+    ALL;
     /// The request cannot be understood.
     BAD_REQUEST = "bad_request", BAD_REQUEST, "The request cannot be understood",
         "Correct what `detail` names.";
