@@ -9,9 +9,12 @@ pub mod processes;
 pub mod state;
 pub mod up;
 
+pub mod bench;
 pub mod demo;
 pub mod invariants;
 pub mod replayed;
+
+pub mod simulate;
 
 pub mod tests;
 

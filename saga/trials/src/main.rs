@@ -30,6 +30,8 @@ enum Command {
     Demo,
     /// Start what is missing: RabbitMQ, PostgreSQL, the three services and the orchestrator
     Up,
+    /// Measure how long an order takes from request to placed, one at a time, with optimised programs
+    Bench(commands::bench::Arguments),
     /// Stop exactly what `up` started; data stays
     Down,
     /// Show what is up, and whether it answers; exits 1 unless everything does
@@ -38,6 +40,8 @@ enum Command {
     Env,
     /// Run the `saga` command against what is up: ./dev saga list
     Saga(commands::saga::Arguments),
+    /// Run thousands of sagas in one thread, without servers, and check every rule
+    Simulate(commands::simulate::Arguments),
     /// Run all tests against private servers of their own
     Test(commands::test::Arguments),
     /// Start the servers for tests and print their environment: eval "$(./dev test-env)"
@@ -56,10 +60,12 @@ async fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Demo => commands::demo::run().await,
         Command::Up => commands::up::run().await,
+        Command::Bench(arguments) => commands::bench::run(arguments).await,
         Command::Down => commands::down::run().await,
         Command::Status => commands::status::run().await,
         Command::Env => commands::env::run(),
         Command::Saga(arguments) => commands::saga::run(arguments),
+        Command::Simulate(arguments) => commands::simulate::run(&arguments),
         Command::Test(arguments) => commands::test::run(arguments).await,
         Command::TestEnv(arguments) => commands::test_env::run(arguments).await,
     }

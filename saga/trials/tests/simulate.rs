@@ -9,7 +9,7 @@ fn run(seed: u64, sagas: u32) -> Simulation {
 }
 
 fn traced(seed: u64) -> Simulation {
-    Simulation::run(Settings { seed, sagas: 60, trace: true, bug: None }).unwrap()
+    Simulation::run(Settings { seed, sagas: 200, trace: true, bug: None }).unwrap()
 }
 
 /// The first of a few small runs in which a fault that was built in is found.
@@ -80,7 +80,9 @@ fn each_outcome_can_be_shown_as_saga_show_does() {
 fn a_participant_that_forgets_what_it_handled_is_found() {
     let simulation = found(Bug::NoDedupe);
     let summary = simulation.summary();
-    assert!(summary.contains("BROKEN") && !summary.contains("every one holds"), "{summary}");
+    assert!(summary.contains("\nBROKEN ") && !summary.contains("every one holds"), "{summary}");
+    let rule = |rule: &str| simulation.broken().iter().any(|broken| broken.rule.starts_with(rule));
+    assert!(rule("nothing is left") && rule("for each step"), "{summary}");
 }
 
 #[test]
@@ -91,7 +93,7 @@ fn a_participant_that_forgets_tombstones_is_found_and_its_story_is_told_small() 
     let smaller = simulation.smaller().unwrap();
     let told = smaller.as_ref().unwrap_or(&simulation);
     let story = told.shortest_broken().expect("it is about a saga").to_string();
-    assert!(story.contains("RESERVE_PET"), "{story}");
+    assert!(story.contains("RESERVE_PET") && story.contains("\nBROKEN "), "{story}");
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! The commands of `./dev`, one in each file.
 
+pub(crate) mod bench;
 pub(crate) mod demo;
 pub(crate) mod down;
 pub(crate) mod env;
 pub(crate) mod saga;
+pub(crate) mod simulate;
 pub(crate) mod status;
 pub(crate) mod test;
 pub(crate) mod test_env;

@@ -45,7 +45,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         print(&format!("{line}\n"))?;
     }
     let shown = show.map_or(Ok(true), |outcome| show_one(&simulation, outcome))?;
-    print(&format!("{}           {seconds:.1} s on the wall clock\n", simulation.summary()))?;
+    print(&format!("{}             {seconds:.1} s on the wall clock\n", simulation.summary()))?;
     if simulation.broken().is_empty() {
         return Ok(if shown { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }

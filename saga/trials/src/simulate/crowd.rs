@@ -16,9 +16,9 @@ use super::{Unlawful, lawful};
 /// Supplies: name, price, currency, and how many units there are for a hundred orders.
 const SUPPLIES: [(&str, i64, &str, u32); 5] = [
     ("FOOD-CAT-2KG", 1_250, "EUR", 200),
-    ("TOY-BALL", 490, "EUR", 15),
-    ("BED-DOG", 5_900, "EUR", 20),
-    ("LEASH-RED", 1_490, "EUR", 40),
+    ("TOY-BALL", 490, "EUR", 9),
+    ("BED-DOG", 5_900, "EUR", 9),
+    ("LEASH-RED", 1_490, "EUR", 25),
     ("LAMP-HEAT-75W", 2_900, "USD", 100),
 ];
 const NO_SUPPLY: &str = "FOOD-UNICORN-1KG";
@@ -51,10 +51,10 @@ pub(super) enum Says {
 
 impl Crowd {
     pub(super) fn new(sagas: u32) -> Self {
-        Self { sagas, pets: sagas / 2 + 2 }
+        Self { sagas, pets: sagas / 4 * 3 + 2 }
     }
 
-    /// The pets of the store: each is wanted by two, on average.
+    /// The pets of the store: fewer than customers, and those of one moment want the same few.
     pub(super) fn pets(self, names: &Names) -> Result<Vec<Pet>, Unlawful> {
         let born = |n: u32| {
             let number = lawful(PetNumber::new(i64::from(n)))?;

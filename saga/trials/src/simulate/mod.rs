@@ -125,7 +125,7 @@ impl Simulation {
     /// The shortest story of a saga that breaks a rule.
     #[must_use]
     pub fn shortest_broken(&self) -> Option<Story> {
-        story::shortest(&self.world, self.broken.iter().filter_map(|broken| broken.saga))
+        story::shortest(&self.world, &self.broken)
     }
 
     /// The same with fewer sagas, if that breaks a rule as well: the fewer, the easier to understand.

@@ -217,7 +217,7 @@ impl Book {
         let (mut after, mut answers) = (After { again: output.resend.len(), ..After::default() }, Vec::new());
         for outgoing in output.send {
             let message = outgoing.message.id;
-            self.journal.insert(message, Rc::new(outgoing.message));
+            self.journal.insert(message, Rc::new(as_read(outgoing.message)));
             answers.push(message);
             after.publish.push(self.mark(message, outgoing.queue));
         }
@@ -255,6 +255,15 @@ impl Book {
         self.parked.push(Parked { letter, queue, reason: reason.clone() });
         After { became: Became::Parked(reason), ..After::default() }
     }
+}
+
+/// What consumers read is what was written: a message once it went through its bytes. One that does
+/// not survive that stays as nobody could read it, so that the rules find it parked.
+fn as_read(mut message: Message) -> Message {
+    Message::parse(&message.to_bytes()).unwrap_or_else(|_| {
+        message.data = serde_json::Value::Null;
+        message
+    })
 }
 
 /// Copies of one stored message are one; otherwise the content says.

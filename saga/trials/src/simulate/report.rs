@@ -49,36 +49,47 @@ impl Simulation {
         let virtual_time = self.world.virtual_time().whole_seconds();
         let _ = writeln!(
             text,
-            "messages   {published} published ({again} of them again), {delivered} deliveries: {repeated} repeated, {ignored} without effect, {put_off} put off\n\
-             time       {} min {} s on the virtual clock, {alarms} alarms",
+            "messages     {published} published ({again} of them again), {delivered} deliveries: {repeated} repeated, {ignored} without effect, {put_off} put off\n\
+             time         {} min {} s on the virtual clock, {alarms} alarms",
             virtual_time / 60,
             virtual_time % 60,
         );
         if self.broken.is_empty() {
-            text += "rules      every one holds\n";
+            text += "rules        every one holds\n";
         }
         for broken in self.broken.iter().take(MOST_SHOWN) {
-            let _ = writeln!(text, "BROKEN     {}: {}", broken.rule, broken.what);
+            let _ = writeln!(text, "BROKEN       {}: {}", broken.rule, broken.what);
         }
         if let Some(more @ 1..) = self.broken.len().checked_sub(MOST_SHOWN) {
-            let _ = writeln!(text, "           and {more} more");
+            let _ = writeln!(text, "             and {more} more");
         }
         text
     }
 
     fn outcomes(&self) -> String {
-        let mut outcomes: BTreeMap<&str, BTreeMap<&str, usize>> = BTreeMap::new();
-        for saga in self.world.sagas.tables.all() {
-            *outcomes.entry(saga.phase.as_str()).or_default().entry(why(saga)).or_default() += 1;
-        }
-        let line = |(outcome, reasons): (&&str, &BTreeMap<&str, usize>)| {
+        let line = |phase: &Phase| {
+            let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
+            for saga in self.world.sagas.tables.all().filter(|saga| saga.phase == *phase) {
+                *reasons.entry(why(saga)).or_default() += 1;
+            }
             let all: usize = reasons.values().sum();
             let reasons: Vec<String> = reasons.iter().map(|(reason, n)| format!("{reason} {n}")).collect();
-            format!("{outcome:<10} {all:>6}  {}\n", reasons.join(", "))
+            (all > 0).then(|| format!("{:<12} {all:>6}  {}\n", phase.as_str(), reasons.join(", ")))
         };
-        outcomes.iter().map(line).collect()
+        ORDER.iter().filter_map(line).collect()
     }
 }
+
+/// Ends first.
+const ORDER: [Phase; 7] = [
+    Phase::Completed,
+    Phase::Rejected,
+    Phase::Cancelled,
+    Phase::Running,
+    Phase::Prepared,
+    Phase::Completing,
+    Phase::Compensating,
+];
 
 /// So many broken rules are shown one by one.
 const MOST_SHOWN: usize = 10;

@@ -266,3 +266,6 @@ fn is_live(request: &Request) -> bool {
 fn states(saga: &Instance) -> Vec<StepState> {
     saga.steps.iter().map(|step| step.state).collect()
 }
+
+#[cfg(test)]
+mod tests;

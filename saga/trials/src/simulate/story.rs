@@ -8,6 +8,7 @@ use saga_contract::queues;
 use saga_core::{Instance, Message, Phase, StepState, Time};
 use uuid::Uuid;
 
+use super::rules::Broken;
 use super::world::World;
 
 /// The story of one saga.
@@ -16,11 +17,14 @@ pub struct Story {
     head: String,
     timeline: Timeline,
     steps: String,
+    /// The rules that it breaks.
+    broken: Vec<String>,
 }
 
 impl fmt::Display for Story {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}\n{}\nsteps: {}\n", self.head, self.timeline.table(), self.steps)
+        write!(f, "{}\n{}\nsteps: {}\n", self.head, self.timeline.table(), self.steps)?;
+        self.broken.iter().try_for_each(|broken| writeln!(f, "BROKEN {broken}"))
     }
 }
 
@@ -35,26 +39,27 @@ impl Story {
 pub(super) fn example(world: &World, phase: Phase) -> Option<Story> {
     let ended = world.sagas.tables.all().filter(|saga| saga.phase == phase);
     let best = ended.min_by_key(|saga| (std::cmp::Reverse(moved(saga)), saga.started_at, saga.id))?;
-    Some(story(world, best))
+    Some(story(world, best, &[]))
 }
 
-/// The shortest story of these sagas.
-pub(super) fn shortest(world: &World, sagas: impl Iterator<Item = Uuid>) -> Option<Story> {
-    let sagas: BTreeSet<Uuid> = sagas.collect();
+/// The shortest story of a saga that breaks a rule.
+pub(super) fn shortest(world: &World, broken: &[Broken]) -> Option<Story> {
+    let sagas: BTreeSet<Uuid> = broken.iter().filter_map(|broken| broken.saga).collect();
     let mut sent: BTreeMap<Uuid, usize> = BTreeMap::new();
     for message in world.books().values().flat_map(|book| book.journal.values()) {
         let saga = message.saga_id.filter(|saga| sagas.contains(saga));
         saga.into_iter().for_each(|saga| *sent.entry(saga).or_default() += 1);
     }
     let known = sent.iter().filter_map(|(saga, sent)| Some((world.sagas.tables.get(*saga)?, sent)));
-    known.min_by_key(|(_, sent)| **sent).map(|(saga, _)| story(world, saga))
+    known.min_by_key(|(_, sent)| **sent).map(|(saga, _)| story(world, saga, broken))
 }
 
 fn moved(saga: &Instance) -> usize {
     saga.steps.iter().filter(|step| matches!(step.state, StepState::Done | StepState::Undone)).count()
 }
 
-fn story(world: &World, saga: &Instance) -> Story {
+fn story(world: &World, saga: &Instance, broken: &[Broken]) -> Story {
+    let its = broken.iter().filter(|broken| broken.saga == Some(saga.id));
     let why = saga.end.as_ref().map_or(String::new(), |end| format!(" ({})", end.reason));
     let names = world.sagas.tables.engine.definition.steps.iter().map(|step| step.name);
     let steps: Vec<String> =
@@ -63,6 +68,7 @@ fn story(world: &World, saga: &Instance) -> Story {
         head: format!("saga {}  {}{why}  about {}", saga.id, saga.phase.as_str(), saga.subject),
         timeline: Timeline::of(&told(world, saga.id)),
         steps: steps.join(", "),
+        broken: its.map(|broken| format!("{}: {}", broken.rule, broken.what)).collect(),
     }
 }
 

@@ -1,0 +1,164 @@
+//! Each rule can fail: tables of a run that holds them all are tampered with, one way after the other.
+
+use std::collections::BTreeSet;
+
+use order_service::domain::{End, Order};
+use saga_contract::Reason;
+use saga_core::Outcome;
+
+use super::*;
+use crate::simulate::{START, Settings};
+
+/// A way to tamper.
+type Tamper = fn(&mut World);
+
+/// A run in which every rule holds.
+fn world() -> World {
+    let mut world = World::new(Settings { seed: 3, sagas: 120, ..Settings::default() }).unwrap();
+    world.run().unwrap();
+    assert_eq!(check(&world), []);
+    world
+}
+
+/// The rules that do not hold, as far as their first words.
+fn broken_by(tamper: Tamper) -> BTreeSet<String> {
+    let mut world = world();
+    tamper(&mut world);
+    let first_words = |rule: &str| rule.split(' ').take(3).collect::<Vec<_>>().join(" ");
+    check(&world).iter().map(|broken| first_words(broken.rule)).collect()
+}
+
+fn saga_in(world: &World, phase: Phase) -> Instance {
+    world.sagas.tables.all().find(|saga| saga.phase == phase).unwrap().clone()
+}
+
+/// A saga that completed and has supplies, and its order.
+fn completed_with_items(world: &World) -> (Request, Instance) {
+    let (request, saga) = completed(world).find(|(request, _)| !request.items.is_empty()).unwrap();
+    (request.clone(), saga.clone())
+}
+
+fn set_saga(world: &mut World, saga: Instance) {
+    world.sagas.change(Some(saga), saga_runtime::Output::default());
+}
+
+fn set_order(world: &mut World, request: Request) {
+    world.orders.tables.requests.insert(request.order, request);
+}
+
+#[test]
+fn a_saga_that_never_ends_and_one_that_leaves_an_alarm_are_found() {
+    let unfinished = broken_by(|world| {
+        let saga = saga_in(world, Phase::Cancelled);
+        set_saga(world, Instance { phase: Phase::Compensating, ..saga });
+    });
+    assert!(unfinished.contains("every saga reaches"), "{unfinished:?}");
+    let alarmed = broken_by(|world| {
+        let saga = saga_in(world, Phase::Rejected);
+        set_saga(world, Instance { alarm: Some(START), ..saga });
+    });
+    assert_eq!(alarmed, ["every saga reaches".to_owned()].into());
+    let marked = broken_by(|world| {
+        let saga = saga_in(world, Phase::Cancelled);
+        set_saga(world, Instance { phase: Phase::Compensating, needs_intervention: true, ..saga });
+    });
+    assert!(!marked.contains("every saga reaches"), "a person looks after it: {marked:?}");
+}
+
+#[test]
+fn a_pet_that_nobody_holds_rightly_is_found() {
+    let reserved_for_nobody = broken_by(|world| {
+        let (request, _) = completed_with_items(world);
+        let pet = world.pets.tables.pets.get_mut(&request.pet_number).unwrap();
+        if let PetState::Sold(to) = pet.state {
+            pet.state = PetState::Reserved(to);
+        }
+    });
+    assert!(reserved_for_nobody.contains("a pet is"), "{reserved_for_nobody:?}");
+    let sold_to_nobody = broken_by(|world| {
+        let rejected = saga_in(world, Phase::Rejected);
+        let pets = world.pets.tables.pets.values_mut();
+        for pet in pets {
+            if let PetState::Sold(to) = &mut pet.state {
+                to.saga = rejected.id;
+                break;
+            }
+        }
+    });
+    assert_eq!(sold_to_nobody, ["a pet is".to_owned()].into());
+}
+
+#[test]
+fn two_orders_for_one_pet_are_found() {
+    let broken = broken_by(|world| {
+        let (sold, _) = completed_with_items(world);
+        let loser = world.orders.tables.requests.values().find(|request| request.end.is_some()).unwrap();
+        let life = Order { state: OrderState::Placed, total: None, reason: None };
+        let loser = Request { pet_number: sold.pet_number, end: None, life: Some(life), ..loser.clone() };
+        set_order(world, loser);
+    });
+    assert!(broken.contains("a pet has"), "{broken:?}");
+}
+
+#[test]
+fn stock_that_does_not_add_up_is_found() {
+    let below_zero = broken_by(|world| world.inventory.tables.stock.values_mut().next().unwrap().on_hand = -1);
+    assert_eq!(below_zero, ["stock never goes".to_owned()].into());
+    let lost = broken_by(|world| world.inventory.tables.stock.values_mut().next().unwrap().taken += 1);
+    assert_eq!(lost, ["the units taken".to_owned()].into());
+    let left_aside = broken_by(|world| {
+        let reservations = world.inventory.tables.reservations.values_mut();
+        reservations.for_each(|reservation| reservation.state = ReservationState::Reserved);
+    });
+    assert_eq!(left_aside, ["stock never goes".to_owned()].into());
+}
+
+#[test]
+fn steps_and_effects_against_the_end_are_found() {
+    let step = broken_by(|world| {
+        let mut saga = saga_in(world, Phase::Completed);
+        saga.steps[0].state = StepState::Undone;
+        set_saga(world, saga);
+    });
+    assert_eq!(step, ["the steps of".to_owned()].into());
+    let done_twice = broken_by(|world| {
+        let journal = &mut world.pets.book.journal;
+        let sold = journal.values().find(|message| message.kind == "PET_SOLD").unwrap().clone();
+        journal.insert(Uuid::from_u128(1), sold);
+    });
+    assert_eq!(done_twice, ["for each step,".to_owned()].into());
+    let forgotten = broken_by(|world| world.inventory.tables.effects = Default::default());
+    assert_eq!(forgotten, ["for each step,".to_owned()].into());
+}
+
+#[test]
+fn an_order_that_is_not_where_its_saga_is_and_an_answer_that_changed_are_found() {
+    let other_reason = broken_by(|world| {
+        let requests = world.orders.tables.requests.values();
+        let request = requests.into_iter().find(|request| request.end.is_some()).unwrap().clone();
+        let end = End { outcome: Outcome::Rejected, reason: Reason::from("another".to_owned()) };
+        set_order(world, Request { end: Some(end), ..request });
+    });
+    assert_eq!(other_reason, ["an order is".to_owned(), "a client is".to_owned()].into());
+    let unanswered = broken_by(|world| drop(world.orders.tables.told.pop_first()));
+    assert_eq!(unanswered, ["a client is".to_owned()].into());
+}
+
+#[test]
+fn a_read_model_that_differs_is_found() {
+    let broken = broken_by(|world| world.inventory.tables.pets.values_mut().next().unwrap().version += 1);
+    assert_eq!(broken, ["the read model".to_owned()].into());
+}
+
+#[test]
+fn what_is_left_lying_is_found() {
+    let unpublished = broken_by(|world| {
+        let output = saga_runtime::Output::default();
+        let message = world.pets.book.journal.values().next().unwrap().reference();
+        let output = saga_runtime::Output { resend: vec![message.into()], ..output };
+        world.pets.change(Default::default(), output);
+    });
+    assert_eq!(unpublished, ["nothing is left".to_owned()].into());
+    let put_off = broken_by(|world| world.orders.book.deferred.extend([(("order.commands", Uuid::nil()), 1)]));
+    assert_eq!(put_off, ["nothing is left".to_owned()].into());
+}
