@@ -76,6 +76,8 @@ impl IntoResponse for Error {
 mod tests {
     use std::collections::BTreeSet;
 
+    use axum::http::StatusCode;
+
     use super::*;
 
     #[test]

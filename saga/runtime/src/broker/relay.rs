@@ -28,7 +28,7 @@ const SWEEP_AGAIN: Duration = Duration::from_millis(20);
 /// How long somebody waits for a message of theirs to be published.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long the relay goes on when the process is stopping.
-const DRAIN: Duration = Duration::from_secs(5);
+const DRAIN: Duration = Duration::from_secs(4);
 
 /// A message that somebody publishes and waits for; it has no mark.
 #[derive(Debug, Clone, PartialEq)]
@@ -159,7 +159,7 @@ fn content(message: Outbound) -> Result<Content, Unwritable> {
 }
 
 impl Publisher {
-    /// Publishes until it is stopped and has published what it holds, for at most 5 s more. Goes
+    /// Publishes until it is stopped and has published what it holds, for at most 4 s more. Goes
     /// through as many connections as it takes. Stop it after those who hand over messages.
     pub async fn run(self, stop: CancellationToken) {
         let Self { broker, jobs, held, relay, marks } = self;

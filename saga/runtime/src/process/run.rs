@@ -23,7 +23,7 @@ use crate::store::{Pool, gauges};
 /// How long a process that is told to stop takes at most.
 const LEAVE_WITHIN: Duration = Duration::from_secs(10);
 /// How long of that is left for what it committed and has not published.
-const FOR_PUBLISHING: Duration = Duration::from_secs(4);
+const FOR_PUBLISHING: Duration = Duration::from_secs(5);
 /// How often the database is asked for messages that are due.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How often what waits is counted.
