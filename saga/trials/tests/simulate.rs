@@ -1,6 +1,8 @@
 //! The simulator: the same seed gives the same run, every rule holds, and the rules can fail.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+use std::process::{Command, Output};
+
 use saga_core::Phase;
 use saga_trials::simulate::{Bug, Settings, Simulation};
 
@@ -101,4 +103,27 @@ fn without_customers_nothing_happens() {
     let simulation = run(1, 0);
     assert_eq!(simulation.broken(), []);
     assert_eq!((simulation.counts().alarms, simulation.counts().again), (0, 0));
+}
+
+fn command(arguments: &[&str]) -> Output {
+    let command = Command::new(env!("CARGO_BIN_EXE_trials")).arg("simulate").args(arguments).output();
+    command.expect("it runs")
+}
+
+#[test]
+fn the_command_prints_the_same_whenever_the_seed_is() {
+    let arguments = ["--seed", "5", "--sagas", "80", "--trace", "--show", "rejected"];
+    let (one, again) = (command(&arguments), command(&arguments));
+    assert!(one.status.success(), "{one:?}");
+    assert_eq!(one.stdout, again.stdout);
+    let text = String::from_utf8(one.stdout).unwrap();
+    assert!(text.contains("SAGA_REJECTED") && text.contains("rules        every one holds"), "{text}");
+}
+
+#[test]
+fn an_outcome_that_no_saga_came_to_is_said_and_fails() {
+    let none = command(&["--seed", "1", "--sagas", "1", "--show", "cancelled"]);
+    assert_eq!(none.status.code(), Some(1));
+    let said = String::from_utf8(none.stderr).unwrap();
+    assert!(said.contains("no saga of this run was cancelled"), "{said}");
 }

@@ -45,7 +45,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         print(&format!("{line}\n"))?;
     }
     let shown = show.map_or(Ok(true), |outcome| show_one(&simulation, outcome))?;
-    print(&format!("{}             {seconds:.1} s on the wall clock\n", simulation.summary()))?;
+    print(&simulation.summary())?;
+    // Not on stdout: that is the same whenever the seed is.
+    eprintln!("             {seconds:.1} s on the wall clock");
     if simulation.broken().is_empty() {
         return Ok(if shown { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }

@@ -11,7 +11,7 @@ use saga_contract::{Currency, Money, Names, OnHand, PetNumber, Sku};
 use time::Duration;
 
 use super::broker::{one_of, up_to};
-use super::{Unlawful, lawful};
+use super::{Stopped, lawful};
 
 /// Supplies: name, price, currency, and how many units there are for a hundred orders.
 const SUPPLIES: [(&str, i64, &str, u32); 5] = [
@@ -55,7 +55,7 @@ impl Crowd {
     }
 
     /// The pets of the store: fewer than customers, and those of one moment want the same few.
-    pub(super) fn pets(self, names: &Names) -> Result<Vec<Pet>, Unlawful> {
+    pub(super) fn pets(self, names: &Names) -> Result<Vec<Pet>, Stopped> {
         let born = |n: u32| {
             let number = lawful(PetNumber::new(i64::from(n)))?;
             let draft = PetDraft { name: format!("Pet {n}"), price: Some(price(n)), ..PetDraft::default() };
@@ -65,7 +65,7 @@ impl Crowd {
     }
 
     /// The supplies of the store.
-    pub(super) fn stock(self) -> Result<BTreeMap<Sku, Stock>, Unlawful> {
+    pub(super) fn stock(self) -> Result<BTreeMap<Sku, Stock>, Stopped> {
         let supply = |(sku, amount, currency, per_hundred): (&str, i64, &str, u32)| {
             let currency: Currency = lawful(currency.parse())?;
             let (sku, price): (Sku, Money) = (lawful(sku.parse())?, lawful(Money::new(amount, currency))?);

@@ -64,13 +64,13 @@ pub enum Bug {
     NoTombstones,
 }
 
-/// A store that cannot be simulated: its own rules refuse what it is made of.
+/// A run that could not go on: the code under it refused what no order of messages should lead to.
 #[derive(Debug, thiserror::Error)]
-#[error("the simulated store cannot be: {0}")]
-pub struct Unlawful(String);
+#[error("the simulation stopped: {0}")]
+pub struct Stopped(String);
 
-fn lawful<T, E: Display>(made: Result<T, E>) -> Result<T, Unlawful> {
-    made.map_err(|error| Unlawful(error.to_string()))
+fn lawful<T, E: Display>(made: Result<T, E>) -> Result<T, Stopped> {
+    made.map_err(|error| Stopped(error.to_string()))
 }
 
 /// A run that came to rest, or to the end of its patience.
@@ -84,8 +84,8 @@ impl Simulation {
     /// Runs until nothing moves any more, and checks every rule.
     ///
     /// # Errors
-    /// [`Unlawful`]: a fault of the simulation itself.
-    pub fn run(settings: Settings) -> Result<Self, Unlawful> {
+    /// [`Stopped`]: it could not go on.
+    pub fn run(settings: Settings) -> Result<Self, Stopped> {
         let mut world = World::new(settings)?;
         world.run()?;
         let broken = rules::check(&world);
@@ -131,8 +131,8 @@ impl Simulation {
     /// The same with fewer sagas, if that breaks a rule as well: the fewer, the easier to understand.
     ///
     /// # Errors
-    /// [`Unlawful`]: a fault of the simulation itself.
-    pub fn smaller(&self) -> Result<Option<Self>, Unlawful> {
+    /// [`Stopped`]: as [`Simulation::run`].
+    pub fn smaller(&self) -> Result<Option<Self>, Stopped> {
         let fewer = std::iter::successors(Some(1_u32), |n| n.checked_mul(2));
         for sagas in fewer.take_while(|n| *n < self.settings.sagas) {
             let smaller = Self::run(Settings { sagas, ..self.settings })?;

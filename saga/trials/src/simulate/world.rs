@@ -23,7 +23,7 @@ use super::pets::{PetRows, PetTables};
 use super::process::{After, Book, Process, Tables};
 use super::report::Counts;
 use super::sagas::SagaTables;
-use super::{APPROVAL_LIMIT, Bug, DOMAIN, SALT, START, Settings, Unlawful, lawful};
+use super::{APPROVAL_LIMIT, Bug, DOMAIN, SALT, START, Settings, Stopped, lawful};
 
 /// How long a process takes to publish what it committed, at most.
 const PUBLISHING: Duration = Duration::microseconds(500);
@@ -71,7 +71,7 @@ pub(super) enum Owner {
 
 impl World {
     /// A store that just opened, and everybody who will ever order.
-    pub(super) fn new(settings: Settings) -> Result<Self, Unlawful> {
+    pub(super) fn new(settings: Settings) -> Result<Self, Stopped> {
         let salt = lawful(Salt::new(SALT))?;
         let (ids, names) = (Ids::new(&salt, DOMAIN), Names::new(&salt, DOMAIN));
         let definition = lawful(saga::order_saga::order_saga(&ids, APPROVAL_LIMIT))?;
@@ -106,7 +106,7 @@ impl World {
     }
 
     /// The owner puts the pets in, and the customers make up their minds.
-    fn open(&mut self, sagas: u32) -> Result<(), Unlawful> {
+    fn open(&mut self, sagas: u32) -> Result<(), Stopped> {
         let pets = self.crowd.pets(&self.names)?;
         let created: Vec<Message> = pets.iter().map(|pet| self.created(pet)).collect::<Result<_, _>>()?;
         let after = self.pets.change(PetRows::of(pets), sending(created));
@@ -119,7 +119,7 @@ impl World {
         Ok(())
     }
 
-    fn created(&self, pet: &Pet) -> Result<Message, Unlawful> {
+    fn created(&self, pet: &Pet) -> Result<Message, Stopped> {
         let (name, category) = (pet.entry.name.clone(), pet.entry.category.clone());
         let (status, price) = (PetStatus::Available, pet.entry.price);
         let event = PetCreated { pet: pet.id, pet_id: pet.number, name, status, category, price };
@@ -129,13 +129,13 @@ impl World {
     }
 
     /// Runs until nothing is left to happen, or patience ends.
-    pub(super) fn run(&mut self) -> Result<(), Unlawful> {
+    pub(super) fn run(&mut self) -> Result<(), Stopped> {
         while self.step()? {}
         Ok(())
     }
 
     /// One thing happens. Says whether anything did.
-    fn step(&mut self) -> Result<bool, Unlawful> {
+    fn step(&mut self) -> Result<bool, Stopped> {
         let alarm = self.sagas.tables.next_alarm();
         let next = [self.agenda.next_time(), alarm.map(|(at, _)| at)].into_iter().flatten().min();
         let Some(next) = next.filter(|next| *next <= self.last_order + PATIENCE) else { return Ok(false) };
@@ -149,7 +149,7 @@ impl World {
         Ok(true)
     }
 
-    fn happen(&mut self, event: Event) -> Result<(), Unlawful> {
+    fn happen(&mut self, event: Event) -> Result<(), Stopped> {
         match event {
             Event::Order(n) => self.order(n),
             Event::Says(order, says) => self.hear(order, says),
@@ -169,7 +169,7 @@ impl World {
     }
 
     /// A customer orders: the request and ORDER_REQUESTED in one transaction.
-    fn order(&mut self, n: u32) -> Result<(), Unlawful> {
+    fn order(&mut self, n: u32) -> Result<(), Stopped> {
         let now = self.agenda.now();
         let Intent { draft, words } = self.crowd.intent(n, &mut self.dice);
         let wish = lawful(Wish::of(draft))?;
@@ -188,7 +188,7 @@ impl World {
     }
 
     /// A person says something about an order: what it leads to goes out with the change.
-    fn hear(&mut self, order: Uuid, says: Says) -> Result<(), Unlawful> {
+    fn hear(&mut self, order: Uuid, says: Says) -> Result<(), Stopped> {
         let now = self.agenda.now();
         let Some(mut request) = self.orders.tables.requests.get(&order).cloned() else { return Ok(()) };
         let heard = match says {
@@ -212,7 +212,7 @@ impl World {
         self.follow(Owner::Orders, after);
     }
 
-    fn wake(&mut self, saga: Uuid, at: Time) -> Result<(), Unlawful> {
+    fn wake(&mut self, saga: Uuid, at: Time) -> Result<(), Stopped> {
         self.agenda.forward_to(at);
         self.counts.alarms += 1;
         let (rows, output) = lawful(self.sagas.tables.wake(saga, at))?;
