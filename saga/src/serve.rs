@@ -18,6 +18,8 @@ use crate::order_saga::order_saga;
 
 /// Where the orchestrator listens unless it is told otherwise.
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+/// Alarms are looked at once a second; shorter waits would only wake sagas again and again.
+const SHORTEST: Duration = Duration::from_millis(100);
 /// The longest wait between two resends.
 const RESEND_CAP: time::Duration = time::Duration::seconds(60);
 
@@ -31,13 +33,13 @@ pub struct ServeConfig {
     #[arg(long, env = "SAGA_APPROVAL_LIMIT", default_value_t = 50_000, value_parser = clap::value_parser!(i64).range(0..))]
     pub approval_limit: i64,
     /// How long a prepared order waits for the owner's word.
-    #[arg(long, env = "SAGA_RESERVATION_TTL", default_value = "30min", value_parser = parse_duration)]
+    #[arg(long, env = "SAGA_RESERVATION_TTL", default_value = "30min", value_parser = parse_wait)]
     pub reservation_ttl: Duration,
     /// How long to wait for an answer before the same request is sent again; doubling, up to a minute.
-    #[arg(long, env = "SAGA_RESEND_AFTER", default_value = "5s", value_parser = parse_duration)]
+    #[arg(long, env = "SAGA_RESEND_AFTER", default_value = "5s", value_parser = parse_wait)]
     pub resend_after: Duration,
     /// How long a step may go unanswered: before the pivot the saga is undone then, later it asks for a person.
-    #[arg(long, env = "SAGA_STEP_TIMEOUT", default_value = "10min", value_parser = parse_duration)]
+    #[arg(long, env = "SAGA_STEP_TIMEOUT", default_value = "10min", value_parser = parse_wait)]
     pub step_timeout: Duration,
     /// The other processes, for the operator's API: `pet-service=http://127.0.0.1:8081,...`.
     #[arg(long, env = "SAGA_PROCESSES", value_delimiter = ',')]
@@ -77,6 +79,16 @@ impl ServeConfig {
             step_timeout: time::Duration::try_from(self.step_timeout).unwrap_or(defaults.step_timeout),
             pivot_ttl: time::Duration::try_from(self.reservation_ttl).unwrap_or(defaults.pivot_ttl),
         }
+    }
+}
+
+/// A wait that is long enough not to keep a saga busy with waiting.
+fn parse_wait(text: &str) -> Result<Duration, String> {
+    let wait = parse_duration(text)?;
+    if wait >= SHORTEST {
+        Ok(wait)
+    } else {
+        Err(format!("{text} is too short; {} ms are the least", SHORTEST.as_millis()))
     }
 }
 

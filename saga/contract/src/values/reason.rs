@@ -32,6 +32,8 @@ impl Reason {
     pub const CURRENCY_MIXED: Self = Self::word("currency_mixed");
     /// A participant never answered.
     pub const PARTICIPANT_TIMEOUT: Self = Self::word("participant_timeout");
+    /// What the participants answered does not add up: two currencies, or too much money.
+    pub const RESULT_INVALID: Self = Self::word("result_invalid");
     /// Nobody approved the order while its pet was reserved.
     pub const RESERVATION_EXPIRED: Self = Self::word("reservation_expired");
     /// The customer changed their mind.
