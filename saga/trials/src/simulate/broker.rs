@@ -92,3 +92,6 @@ pub(super) fn up_to(dice: &mut Rng, most: Duration) -> Duration {
 pub(super) fn one_of(dice: &mut Rng, n: u32) -> bool {
     dice.u32(0..1000) < n
 }
+
+#[cfg(test)]
+mod tests;

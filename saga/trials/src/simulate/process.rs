@@ -261,7 +261,7 @@ impl Book {
 /// not survive that is left without data, so that the rules find it parked. It costs as much as all
 /// the rest, so one message in eight stands for the others.
 fn as_read(mut message: Message) -> Message {
-    if message.id.as_u128() % 8 != 0 {
+    if !message.id.as_u128().is_multiple_of(8) {
         return message;
     }
     Message::parse(&message.to_bytes()).unwrap_or_else(|_| {
@@ -279,3 +279,6 @@ fn same(one: &Letter, other: &Letter) -> bool {
 fn wait(times: u32) -> Duration {
     Duration::seconds(2_i64.saturating_pow(times.min(6)).min(60))
 }
+
+#[cfg(test)]
+mod tests;
