@@ -1,11 +1,11 @@
 //! The whole system without servers: the real, pure code of the orchestrator and of the three
 //! participants in one thread, on models of what holds them.
 //!
-//! Read in this order: [`broker`] carries messages, in any order and sometimes twice; [`process`] is
-//! one process with its tables, whose transactions happen whole or not at all; [`pets`], [`orders`],
-//! [`inventory`] and [`sagas`] put the services' own code on such tables; [`crowd`] is who orders what;
-//! [`world`] runs it all on a virtual clock; [`rules`] says what must hold once all is quiet;
-//! [`story`] and [`report`] tell it.
+//! Read in this order: `broker` carries messages, in any order and sometimes twice; `process` is
+//! one process with its tables, whose transactions happen whole or not at all; `pets`, `orders`,
+//! `inventory` and `sagas` put the services' own code on such tables; `crowd` is who orders what;
+//! `world` runs it all on a virtual clock; `rules` says what must hold once all is quiet;
+//! `story` and `report` tell it.
 //!
 //! Everything follows from the seed. There is no clock, no thread and no hash map here: the same
 //! seed gives the same trace, byte for byte.
