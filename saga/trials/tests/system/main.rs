@@ -3,8 +3,13 @@
 
 mod again;
 mod alone;
+mod command;
 mod crashes;
+mod faults;
 mod garbage;
 mod ids;
+mod participant;
 mod races;
+mod real;
 mod shop;
+mod strange;

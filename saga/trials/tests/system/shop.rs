@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use reqwest::{Method, StatusCode};
 use saga_runtime::config::ProcessConfig;
+use saga_runtime::orchestrator::Peer;
 use saga_runtime::testing::{Database, Servers, eventually, process_config};
 use saga_trials::invariants::{Databases, Findings};
 use serde_json::{Value, json};
@@ -105,7 +106,7 @@ impl Shop {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (stop, process, settings) = (CancellationToken::new(), self.config(name), self.settings);
-        let shutdown = stop.clone();
+        let (shutdown, peers) = (stop.clone(), self.peers());
         let ended = tokio::spawn(async move {
             match name {
                 "pet-service" => {
@@ -121,7 +122,7 @@ impl Shop {
                         .await
                         .unwrap();
                 }
-                _ => saga::serve::serve_on(listener, orchestrator(process, settings), shutdown).await.unwrap(),
+                _ => saga::serve::serve_on(listener, orchestrator(process, settings, peers), shutdown).await.unwrap(),
             }
         });
         self.running.push(Running { name, url: url.clone(), stop, ended });
@@ -129,6 +130,13 @@ impl Shop {
             self.http.get(format!("{url}/readyz")).send().await.is_ok_and(|answer| answer.status().is_success())
         })
         .await;
+    }
+
+    /// The participants that run now, as an orchestrator that starts now is told of them.
+    fn peers(&self) -> Vec<Peer> {
+        let participants = ALL.into_iter().filter(|name| *name != "saga");
+        let found = participants.filter_map(|name| self.running.iter().find(|running| running.name == name));
+        found.map(|running| Peer { name: running.name.to_owned(), url: running.url.parse().unwrap() }).collect()
     }
 
     /// Stops every copy of a process, the way SIGTERM does.
@@ -225,14 +233,14 @@ impl Shop {
     }
 }
 
-fn orchestrator(process: ProcessConfig, settings: Settings) -> saga::serve::ServeConfig {
+fn orchestrator(process: ProcessConfig, settings: Settings, processes: Vec<Peer>) -> saga::serve::ServeConfig {
     saga::serve::ServeConfig {
         process,
         approval_limit: settings.approval_limit,
         reservation_ttl: Duration::from_secs(1800),
         resend_after: Duration::from_secs(5),
         step_timeout: Duration::from_secs(600),
-        processes: Vec::new(),
+        processes,
     }
 }
 
