@@ -53,9 +53,17 @@ fn commands() -> String {
         "\nData goes to standard output, all else to standard error. Exit code 0: done; 1: failed; 2: wrong usage.\n",
     );
     leaves(&mut page, &saga);
-    page.push_str("\n### idforge\n\nWhat it is for is in [ids](ids.md).\n\n```text\n");
-    page.push_str(&idforge_help());
-    page.push_str("```\n");
+    page.push_str("\n### idforge\n\nWhat it is for is in [ids](ids.md).\n");
+    let overview = idforge_help(&[]);
+    let listed = overview.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let words: Vec<&str> = listed.filter_map(|line| line.split_whitespace().next()).collect();
+    assert!(words.contains(&"generate"), "{overview}");
+    for word in words.into_iter().filter(|word| *word != "help") {
+        write!(page, "\n```text\n{}```\n", idforge_help(&[word])).unwrap();
+    }
+    page.push_str(
+        "\n### pet-service, order-service, inventory-service\n\nThey have no commands, only [settings](#settings).\n",
+    );
     page
 }
 
@@ -118,10 +126,10 @@ fn default(argument: &clap::Arg) -> String {
 }
 
 /// As the built program prints it, in an environment that says nothing.
-fn idforge_help() -> String {
+fn idforge_help(words: &[&str]) -> String {
     // `cargo test --workspace` builds it beside the folder that tests lie in.
     let program = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("idforge");
-    let output = Command::new(program).arg("--help").env_clear().output().unwrap();
+    let output = Command::new(program).args(words).arg("--help").env_clear().output().unwrap();
     assert!(output.status.success());
     String::from_utf8(output.stdout).unwrap()
 }
