@@ -20,6 +20,9 @@ pub enum StoreError {
         /// What the reader met.
         why: String,
     },
+    /// A handler panicked; its transaction is rolled back.
+    #[error("the handler panicked; the log says where")]
+    Panicked,
 }
 
 /// What to do about a failed transaction.
@@ -45,7 +48,7 @@ impl StoreError {
                 | PoolError::NoRuntimeSpecified
                 | PoolError::PostCreateHook(_),
             ) => Remedy::Wait,
-            Self::Corrupt { .. } => Remedy::Person,
+            Self::Corrupt { .. } | Self::Panicked => Remedy::Person,
         }
     }
 
@@ -61,6 +64,10 @@ fn remedy_of(error: &tokio_postgres::Error) -> Remedy {
     if [SqlState::UNIQUE_VIOLATION, SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED].contains(code)
     {
         return Remedy::Again;
+    }
+    // We stood still for too long and lost the transaction; or the server is a standby, for now.
+    if [SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT, SqlState::READ_ONLY_SQL_TRANSACTION].contains(code) {
+        return Remedy::Wait;
     }
     // Classes of the SQLSTATE: connection, resources, an operator's intervention, system; and a lock not available.
     match code.code().get(..2) {

@@ -9,10 +9,12 @@ mod attempt;
 mod inspect;
 
 use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use backon::BackoffBuilder;
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use saga_core::Topology;
 use tokio_util::sync::CancellationToken;
@@ -136,7 +138,7 @@ impl Delivery {
     pub(crate) async fn handle_due(&self) -> Result<usize, StoreError> {
         let mut handled = 0;
         for queue in self.queues_due().await? {
-            handled += match self.attempt(queue, Origin::Deferred(DUE_AT_ONCE)).await {
+            handled += match self.attempt_due(queue, DUE_AT_ONCE).await {
                 Ok(count) => count,
                 Err(error) if error.remedy() == Remedy::Wait => return Err(error),
                 Err(_) => self.due_alone(queue).await?,
@@ -145,13 +147,24 @@ impl Delivery {
         Ok(handled)
     }
 
-    /// A due message that fails alone is put off again, so that it holds nothing back.
+    /// A due message that fails alone, however often it is tried, is put off again, so that it holds
+    /// nothing back.
     async fn due_alone(&self, queue: &'static str) -> Result<usize, StoreError> {
-        match self.attempt(queue, Origin::Deferred(1)).await {
-            Ok(count) => Ok(count),
-            Err(error) if error.remedy() == Remedy::Person => self.put_due_off_again(queue, &error).await,
-            Err(error) => Err(error),
+        let mut tries = 0;
+        loop {
+            match self.attempt_due(queue, 1).await {
+                Err(error) if error.remedy() == Remedy::Wait => return Err(error),
+                Err(error) if error.remedy() == Remedy::Again && tries < AT_ONCE => tries += 1,
+                Err(error) => return self.put_due_off_again(queue, &error).await,
+                Ok(count) => return Ok(count),
+            }
         }
+    }
+
+    /// A panic is an error like another here: nobody else counts how often these messages cause one.
+    async fn attempt_due(&self, queue: &'static str, limit: i64) -> Result<usize, StoreError> {
+        let attempt = AssertUnwindSafe(self.attempt(queue, Origin::Deferred(limit)));
+        attempt.catch_unwind().await.unwrap_or(Err(StoreError::Panicked))
     }
 
     async fn queues_due(&self) -> Result<Vec<&'static str>, StoreError> {
