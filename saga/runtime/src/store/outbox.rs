@@ -25,7 +25,7 @@ const CLAIM: &str = "
     RETURNING id";
 
 const LOAD: &str = "
-    SELECT o.id, o.queue, coalesce(j.body, k.body)
+    SELECT o.id, o.queue, coalesce(j.body, k.body), o.day, o.message_id
     FROM outbox o
     LEFT JOIN journal j ON j.day = o.day AND j.id = o.message_id
     LEFT JOIN kept k ON k.day = o.day AND k.id = o.message_id
@@ -50,24 +50,37 @@ pub(crate) async fn mark(transaction: &Transaction<'_>, marks: &[Mark]) -> Resul
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
-/// The stored messages behind marks, ready to be published, in the order of the marks.
+/// The stored messages behind marks, ready to be published, in the order of the marks. One that
+/// cannot be published holds none of the others back: it stays marked, for a program that can; or
+/// loses its mark, when its partition was dropped past retention and there is nothing left to send.
 pub(crate) async fn load(
     on: &impl Statements,
     topology: &Topology,
     marks: &[i64],
 ) -> Result<Vec<Outbound>, StoreError> {
     let rows = query(on, LOAD, &[&marks]).await?;
-    rows.iter().map(|row| outbound(topology, row.get(0), row.get(1), row.get(2))).collect()
+    let (mut ready, mut gone) = (Vec::with_capacity(rows.len()), Vec::new());
+    for row in &rows {
+        let (mark, body): (i64, Option<Vec<u8>>) = (row.get(0), row.get(2));
+        let Some(body) = body else {
+            let (day, message_id): (Date, Uuid) = (row.get(3), row.get(4));
+            tracing::error!(%day, %message_id, "a message to be sent again is gone from journal and kept messages");
+            gone.push(mark);
+            continue;
+        };
+        match outbound(topology, mark, row.get(1), body) {
+            Ok(outbound) => ready.push(outbound),
+            Err(error) => tracing::error!(%error, "a stored message cannot be published; it stays marked"),
+        }
+    }
+    if !gone.is_empty() {
+        execute(on, UNMARK, &[&gone]).await?;
+    }
+    Ok(ready)
 }
 
-fn outbound(
-    topology: &Topology,
-    mark: i64,
-    queue: Option<String>,
-    body: Option<Vec<u8>>,
-) -> Result<Outbound, StoreError> {
+fn outbound(topology: &Topology, mark: i64, queue: Option<String>, body: Vec<u8>) -> Result<Outbound, StoreError> {
     let corrupt = |why: &str| StoreError::Corrupt { what: format!("outbox mark {mark}"), why: why.to_owned() };
-    let body = body.ok_or_else(|| corrupt("its message is in neither journal nor kept"))?;
     let message = Message::parse(&body).map_err(|error| corrupt(&error.to_string()))?;
     let route = match queue {
         Some(queue) => Route::to_queue(&queue),
