@@ -7,12 +7,20 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::error::StoreError;
-use crate::store::{Param, Statements, Transaction, execute, query};
+use crate::store::{Param, Transaction, execute, query};
 
 const LOCK: &str = "SELECT id, state FROM sagas WHERE id = ANY($1) ORDER BY id FOR UPDATE";
 
+// Sagas of definitions that this program does not know are left to one that does.
 const LOCK_DUE: &str = "
-    SELECT id, state FROM sagas WHERE alarm <= $1 ORDER BY alarm LIMIT $2 FOR UPDATE SKIP LOCKED";
+    SELECT id, state FROM sagas
+    WHERE alarm <= $1 AND (definition, definition_version) IN (SELECT * FROM unnest($3::text[], $4::int4[]))
+    ORDER BY alarm LIMIT $2 FOR UPDATE SKIP LOCKED";
+
+const POSTPONE: &str = "UPDATE sagas SET alarm = $2 WHERE id = ANY($1)";
+
+/// When a saga that could not be woken is looked at again.
+const LOOK_AGAIN: time::Duration = time::Duration::minutes(1);
 
 // A plain INSERT: a saga that another copy started meanwhile makes this fail, and run again.
 const INSERT: &str = "
@@ -39,27 +47,44 @@ pub(crate) struct Sagas {
     /// The versions as stored; a saga that is not here is new.
     stored: BTreeMap<Uuid, u64>,
     changed: BTreeMap<Uuid, Time>,
+    postponed: Vec<Uuid>,
 }
 
 impl Sagas {
     /// Locks and reads these sagas, in key order.
     pub(crate) async fn lock(transaction: &Transaction<'_>, ids: &[Uuid]) -> Result<Self, StoreError> {
-        Self::read(transaction, LOCK, &[&ids]).await
-    }
-
-    /// Locks and reads sagas whose alarm is due, passing by those that somebody else is at.
-    pub(crate) async fn lock_due(transaction: &Transaction<'_>, now: Time, limit: i64) -> Result<Self, StoreError> {
-        Self::read(transaction, LOCK_DUE, &[&now, &limit]).await
-    }
-
-    async fn read(on: &impl Statements, sql: &str, params: &[Param<'_>]) -> Result<Self, StoreError> {
         let mut sagas = Self::default();
-        for row in query(on, sql, params).await? {
-            let instance = read_state(row.get(0), row.get(1))?;
-            sagas.stored.insert(instance.id, instance.version);
-            sagas.known.insert(instance.id, instance);
+        for row in query(transaction, LOCK, &[&ids]).await? {
+            sagas.stored(read_state(row.get(0), row.get(1))?);
         }
         Ok(sagas)
+    }
+
+    /// Locks and reads sagas of these definitions whose alarm is due, passing by those that somebody
+    /// else is at. One that cannot be read is postponed, so that it holds none of the others back.
+    pub(crate) async fn lock_due(
+        transaction: &Transaction<'_>,
+        definitions: impl Iterator<Item = (&'static str, u16)>,
+        now: Time,
+        limit: i64,
+    ) -> Result<Self, StoreError> {
+        let (names, versions): (Vec<&str>, Vec<i32>) = definitions.map(|(name, v)| (name, i32::from(v))).unzip();
+        let mut sagas = Self::default();
+        for row in query(transaction, LOCK_DUE, &[&now, &limit, &names, &versions]).await? {
+            match read_state(row.get(0), row.get(1)) {
+                Ok(instance) => sagas.stored(instance),
+                Err(error) => {
+                    tracing::error!(%error, "a saga cannot be woken");
+                    sagas.postpone(row.get(0));
+                }
+            }
+        }
+        Ok(sagas)
+    }
+
+    fn stored(&mut self, instance: Instance) {
+        self.stored.insert(instance.id, instance.version);
+        self.known.insert(instance.id, instance);
     }
 
     pub(crate) fn get(&self, id: Uuid) -> Option<&Instance> {
@@ -75,8 +100,16 @@ impl Sagas {
         self.known.insert(instance.id, instance);
     }
 
+    /// Moves the alarm of a saga that cannot be woken to a little later; nothing else of it changes.
+    pub(crate) fn postpone(&mut self, id: Uuid) {
+        self.postponed.push(id);
+    }
+
     /// Writes what changed.
     pub(crate) async fn save(self, transaction: &Transaction<'_>, now: Time) -> Result<(), StoreError> {
+        if !self.postponed.is_empty() {
+            execute(transaction, POSTPONE, &[&self.postponed, &(now + LOOK_AGAIN)]).await?;
+        }
         let changed = self.changed.keys().filter_map(|id| self.known.get(id));
         let (old, new): (Vec<&Instance>, Vec<&Instance>) = changed.partition(|s| self.stored.contains_key(&s.id));
         insert(transaction, &new, now).await?;

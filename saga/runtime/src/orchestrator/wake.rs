@@ -1,6 +1,7 @@
 //! Alarms: sagas whose time has come.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -29,24 +30,29 @@ pub async fn wake_due(orchestrator: &Orchestrator, writer: &Writer, limit: i64) 
     let now = clock::now();
     writer
         .transact(async |transaction| {
-            let mut sagas = Sagas::lock_due(transaction, now, limit).await?;
+            let known = orchestrator.definitions().map(|definition| (definition.name, definition.version));
+            let mut sagas = Sagas::lock_due(transaction, known, now, limit).await?;
             let ids = sagas.ids();
             let mut all = Output::default();
             for id in &ids {
                 let Some(saga) = sagas.get(*id) else { continue };
-                let Some(engine) = orchestrator.engine_of(saga) else {
-                    tracing::error!(saga_id = %id, definition = saga.definition, version = saga.definition_version,
-                        "a saga is due whose definition this program does not know");
-                    continue;
-                };
-                match decide(engine, saga, Input::Wake, now) {
-                    Ok(decision) => {
+                let Some(engine) = orchestrator.engine_of(saga) else { continue };
+                // One saga that makes the engine panic must not keep all others from being woken.
+                match catch_unwind(AssertUnwindSafe(|| decide(engine, saga, Input::Wake, now))) {
+                    Ok(Ok(decision)) => {
                         let (next, output) = orchestrator.output(engine, Some(saga), decision, now);
                         sagas.set(next, now);
                         all.send.extend(output.send);
                         all.resend.extend(output.resend);
                     }
-                    Err(refusal) => tracing::error!(saga_id = %id, %refusal, "a saga cannot be woken"),
+                    Ok(Err(refusal)) => {
+                        tracing::error!(saga_id = %id, %refusal, "a saga cannot be woken");
+                        sagas.postpone(*id);
+                    }
+                    Err(_) => {
+                        tracing::error!(saga_id = %id, "the engine panicked as it woke a saga; the log says where");
+                        sagas.postpone(*id);
+                    }
                 }
             }
             sagas.save(transaction, now).await?;
