@@ -67,7 +67,8 @@ fn parking<'a>(incoming: &'a Incoming, message: Option<&'a Message>) -> Parking<
         saga_id: message.and_then(|m| m.saga_id),
         reason: "dead_lettered",
         detail: reason,
-        fingerprint: format!("dead_lettered/{queue}/{reason}"),
+        // Whoever publishes here may write any reason; an index holds no more than this.
+        fingerprint: format!("dead_lettered/{queue}/{reason}").chars().take(200).collect(),
         incoming: meta(incoming),
         body: &incoming.body,
     }
