@@ -81,6 +81,9 @@ pub enum ProcessError {
     /// The schema cannot be brought up to date.
     #[error(transparent)]
     Schema(#[from] SchemaError),
+    /// Something that runs as long as the process does ended before it.
+    #[error("{0} ended before the process did; the log says why")]
+    Loop(&'static str),
     /// HTTP ended.
     #[error("HTTP: {0}")]
     Http(#[from] std::io::Error),

@@ -1,17 +1,20 @@
 //! Serving: HTTP from the first moment, the rest as soon as the schema is there; and leaving.
 
 use std::ops::ControlFlow;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::serve::ListenerExt;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::bring_up::keep_partitions;
-use super::{Loop, Process, ProcessError};
+use super::{Process, ProcessError};
 use crate::broker::Publisher;
 use crate::broker::consumer::{self, Subscription};
 use crate::delivery::Delivery;
@@ -38,7 +41,7 @@ impl Process {
     /// within 10 s.
     ///
     /// # Errors
-    /// [`ProcessError`]: a migration failed, or the listener broke.
+    /// [`ProcessError`]: a migration failed, the listener broke, or a loop ended that must not.
     pub async fn serve(
         self,
         listener: TcpListener,
@@ -49,14 +52,14 @@ impl Process {
         let (schema, schema_there) = watch::channel(false);
         let app = http::app(self.parts(schema_there), routes);
         let web = tokio::spawn(serve_http(listener, app, stop.clone()));
-        let outcome = tokio::select! {
+        let mut outcome = tokio::select! {
             brought_up = self.bring_up(&stop) => brought_up,
             () = shutdown.cancelled() => Ok(()),
         };
         if outcome.is_ok() && !shutdown.is_cancelled() {
             schema.send_replace(true);
             tracing::info!(process = self.spec.name, "the schema is up to date; taking up work");
-            self.work(&stop, &shutdown).await;
+            outcome = self.work(&stop, &shutdown).await;
         }
         stop.cancel();
         let ended = tokio::time::timeout(LEAVE_WITHIN, web).await;
@@ -67,8 +70,10 @@ impl Process {
         }
     }
 
-    /// Runs everything until it is told to stop: first those who take work, then the relay.
-    async fn work(mut self, stop: &CancellationToken, shutdown: &CancellationToken) {
+    /// Runs everything until it is told to stop: first those who take work, then the relay. A loop
+    /// that ends earlier, by a panic, takes the process with it: without it messages would wait for
+    /// ever, in a process that looks well. Whoever started the process starts it again.
+    async fn work(mut self, stop: &CancellationToken, shutdown: &CancellationToken) -> Result<(), ProcessError> {
         let (loops, retention) = (std::mem::take(&mut self.loops), self.retention());
         let delivery = Arc::new(Delivery {
             topology: self.spec.topology,
@@ -81,20 +86,25 @@ impl Process {
         });
         let mut subscriptions = std::mem::take(&mut self.subscriptions);
         subscriptions.extend(delivery.handlers.keys().map(|queue| Subscription { queue, deliver: delivery.clone() }));
-        let takers = TaskTracker::new();
-        takers.spawn(consumer::run(self.broker.clone(), subscriptions, stop.clone()));
-        takers.spawn(look_for_due(delivery, stop.clone()));
-        takers.spawn(look_at_gauges(self.pool.clone(), Arc::clone(&self.metrics), stop.clone()));
+        let (takers, (ended, mut early)) = (TaskTracker::new(), mpsc::channel(1));
+        let take = |name, work: BoxFuture<'static, ()>| takers.spawn(ending(name, work, stop.clone(), ended.clone()));
+        take("consumers", Box::pin(consumer::run(self.broker.clone(), subscriptions, stop.clone())));
+        take("messages put off", Box::pin(look_for_due(delivery, stop.clone())));
+        take("gauges", Box::pin(look_at_gauges(self.pool.clone(), Arc::clone(&self.metrics), stop.clone())));
         if let Some(owner) = self.config.database_owner_url.clone() {
-            takers.spawn(look_after_partitions(owner, self.spec.name, retention, stop.clone()));
+            take("partitions", Box::pin(look_after_partitions(owner, self.spec.name, retention, stop.clone())));
         }
         for (name, work) in loops {
-            takers.spawn(named(name, work, stop.clone()));
+            take(name, work(stop.clone()));
         }
         takers.close();
         let publishing = CancellationToken::new();
-        let relay = tokio::spawn(Publisher::run(self.publisher, publishing.clone()));
-        shutdown.cancelled().await;
+        let relay = Publisher::run(self.publisher, publishing.clone());
+        let relay = tokio::spawn(ending("relay", Box::pin(relay), publishing.clone(), ended));
+        let broken = tokio::select! {
+            () = shutdown.cancelled() => None,
+            name = early.recv() => name,
+        };
         tracing::info!(process = self.spec.name, "stopping: no new work, finishing what is held");
         stop.cancel();
         if tokio::time::timeout(LEAVE_WITHIN - FOR_PUBLISHING, takers.wait()).await.is_err() {
@@ -104,6 +114,7 @@ impl Process {
         if tokio::time::timeout(FOR_PUBLISHING, relay).await.is_err() {
             tracing::warn!("not everything was published; the marks stay for the next sweep");
         }
+        broken.map_or(Ok(()), |name| Err(ProcessError::Loop(name)))
     }
 }
 
@@ -117,10 +128,18 @@ async fn serve_http(listener: TcpListener, app: axum::Router, stop: Cancellation
     axum::serve(listener, app).with_graceful_shutdown(async move { stop.cancelled().await }).await
 }
 
-async fn named(name: &'static str, work: Loop, stop: CancellationToken) {
-    work(stop.clone()).await;
-    if !stop.is_cancelled() {
-        tracing::error!(name, "a loop ended before the process did");
+/// Runs a loop, and tells when it ends before it is told to.
+async fn ending(
+    name: &'static str,
+    work: BoxFuture<'static, ()>,
+    stop: CancellationToken,
+    ended: mpsc::Sender<&'static str>,
+) {
+    let panicked = AssertUnwindSafe(work).catch_unwind().await.is_err();
+    if panicked || !stop.is_cancelled() {
+        tracing::error!(name, panicked, "a loop ended before the process did; the process stops");
+        // Full: another one was first.
+        let _ = ended.try_send(name);
     }
 }
 
