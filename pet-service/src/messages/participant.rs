@@ -54,8 +54,9 @@ impl Participant {
     /// # Errors
     /// [`StoreError`].
     pub async fn save(self, transaction: &Transaction<'_>, now: Time) -> Result<(), StoreError> {
-        self.pets.save(transaction).await?;
-        self.effects.save(transaction, now).await
+        // Pipelined: one round trip for both.
+        futures_util::try_join!(self.pets.save(transaction), self.effects.save(transaction, now))?;
+        Ok(())
     }
 
     /// Does what a message asks for, once, and answers it.

@@ -114,10 +114,10 @@ pub(crate) async fn enqueue(
     let bodies: Vec<Vec<u8>> = outgoing.iter().map(|o| o.message.to_bytes()).collect();
     let entries: Vec<(&Message, &[u8])> =
         outgoing.iter().zip(&bodies).map(|(o, body)| (&o.message, body.as_slice())).collect();
-    append(transaction, &entries).await?;
     let marks: Vec<Mark> =
         outgoing.iter().map(|o| Mark { message: o.message.reference(), queue: o.queue.clone() }).collect();
-    let ids = mark(transaction, &marks).await?;
+    // Pipelined: one round trip for both.
+    let ((), ids) = futures_util::try_join!(append(transaction, &entries), mark(transaction, &marks))?;
     let outbound = outgoing.into_iter().zip(bodies).zip(ids);
     outbound.map(|((outgoing, body), mark)| address(topology, outgoing, body, mark)).collect()
 }
