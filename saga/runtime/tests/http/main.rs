@@ -7,6 +7,7 @@ mod admin;
 mod alone;
 mod health;
 mod logs;
+mod panics;
 mod problems;
 mod process;
 mod replay;

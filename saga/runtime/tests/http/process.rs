@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 pub(crate) const SOON: Duration = Duration::from_secs(20);
 
-static TOPOLOGY: Topology = Topology {
+pub(crate) static TOPOLOGY: Topology = Topology {
     exchanges: &[
         Exchange { name: "notes", kind: ExchangeType::Topic },
         Exchange { name: "dead-letters", kind: ExchangeType::Topic },

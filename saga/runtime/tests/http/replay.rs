@@ -79,17 +79,20 @@ async fn many_replays_at_once_lose_nothing_and_repeat_nothing() {
 async fn a_message_that_arrives_before_its_replay_is_written_down_is_no_copy_of_a_parked_one() {
     let desk = Running::start().await;
     desk.close_desk(true);
-    desk.publish_note("early").await;
+    let note = desk.publish_note("early").await;
     desk.parked(1).await;
     desk.close_desk(false);
     // A replay in slow motion: the row is taken out, the message is in its queue, the commit is to come.
     let mut database = desk.database.connect().await;
     let replay = database.transaction().await.unwrap();
     replay.execute("UPDATE parked SET state = 'replayed'", &[]).await.unwrap();
-    desk.publish_note("early").await;
+    desk.publish(&note.to_bytes()).await;
     let observer = desk.database.connect().await;
+    let waiting = "
+        SELECT 1 FROM pg_locks JOIN pg_stat_activity USING (pid)
+        WHERE NOT granted AND datname = current_database()";
     eventually("the consumer waits for the replay", SOON, async || {
-        !observer.query("SELECT 1 FROM pg_locks WHERE NOT granted", &[]).await.unwrap().is_empty()
+        !observer.query(waiting, &[]).await.unwrap().is_empty()
     })
     .await;
     replay.commit().await.unwrap();
