@@ -65,7 +65,9 @@ pub async fn run(system: &System, urls: Urls, orders: u32, json: bool) -> Result
     let text = if json {
         json!({ "orders": orders, "p50_ms": p50, "p90_ms": p90, "p99_ms": p99, "max_ms": max }).to_string()
     } else {
-        format!("request to placed, one at a time, {orders} orders: p50 {p50:.1} ms, p90 {p90:.1} ms, p99 {p99:.1} ms, worst {max:.1} ms")
+        format!(
+            "request to placed, one at a time, {orders} orders: p50 {p50:.1} ms, p90 {p90:.1} ms, p99 {p99:.1} ms, worst {max:.1} ms"
+        )
     };
     print(&format!("{text}\n")).map_err(|error| Trouble::Unmet(format!("printing: {error}")))
 }
