@@ -3,6 +3,7 @@
 
 mod again;
 mod alone;
+mod another_day;
 mod command;
 mod crashes;
 mod faults;

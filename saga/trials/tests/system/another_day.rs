@@ -1,0 +1,77 @@
+//! The inbox knows a message by id and day. The same message with another day's time is stopped by
+//! what is behind the inbox: effects, the states of steps, the versions of aggregates.
+
+use std::collections::BTreeMap;
+
+use saga_core::Message;
+use saga_runtime::testing::eventually;
+use saga_trials::replayed::{Stored, digest, messages_of, publish, shuffle};
+use time::Duration;
+
+use crate::shop::{PATIENCE, Settings, Shop, order};
+
+/// Every row but those that say which messages came and went: a late request is refused once more.
+async fn state(shop: &Shop) -> Vec<BTreeMap<String, String>> {
+    let mut all = Vec::new();
+    for client in shop.databases.each() {
+        let mut tables = digest(client).await.unwrap();
+        tables.retain(|table, _| !["inbox", "journal", "kept", "parked"].contains(&table.as_str()));
+        all.push(tables);
+    }
+    all
+}
+
+/// How many messages of the day before were dealt with, one way or another.
+async fn met(shop: &Shop) -> i64 {
+    const MET: &str = "
+        SELECT (SELECT count(*) FROM inbox WHERE day < $1::text::date)
+             + (SELECT count(*) FROM parked WHERE (convert_from(body, 'UTF8')::json ->> 'time')::timestamptz < $1::text::date)";
+    let today = saga_runtime::clock::now().date().to_string();
+    let mut all = 0;
+    for client in shop.databases.each() {
+        all += client.query_one(MET, &[&today]).await.unwrap().get::<_, i64>(0);
+    }
+    all
+}
+
+/// Why messages were set aside.
+async fn parked(shop: &Shop) -> Vec<String> {
+    let mut all = Vec::new();
+    for client in shop.databases.each() {
+        let rows = client.query("SELECT DISTINCT reason FROM parked", &[]).await.unwrap();
+        all.extend(rows.iter().map(|row| row.get::<_, String>(0)));
+    }
+    all
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_message_of_finished_sagas_under_another_day_has_no_effect() {
+    let shop = Shop::open(Settings::default()).await;
+    shop.add_pet(1, 1000).await;
+    shop.add_pet(2, 1000).await;
+    shop.set_stock("FOOD", 5).await;
+    let done = shop.place("done", &order(1, "ada", &[("FOOD", 2)])).await;
+    let undone = shop.place("undone", &order(2, "bob", &[("FOOD", 900)])).await;
+    assert_eq!((done.status.as_u16(), undone.status.as_u16()), (200, 422), "{done:?} {undone:?}");
+    shop.settled().await;
+    let mut again = Vec::new();
+    for saga in [done.text("sagaId"), undone.text("sagaId")] {
+        for stored in messages_of(&shop.databases, saga.parse().unwrap()).await.unwrap() {
+            let mut message = Message::parse(&stored.body).unwrap();
+            message.time -= Duration::DAY;
+            again.push(Stored { body: message.to_bytes(), ..stored });
+        }
+    }
+    shuffle(&mut again, 11);
+    let before = state(&shop).await;
+    assert_eq!(met(&shop).await, 0);
+    publish(shop.servers.amqp_url(), &again.iter().collect::<Vec<_>>()).await.unwrap();
+    let expected = i64::try_from(again.iter().map(|stored| stored.takers).sum::<usize>()).unwrap();
+    assert!(expected >= 20, "{expected}");
+    eventually("all of it is met", PATIENCE, async || met(&shop).await == expected).await;
+    shop.settled().await;
+    // Two of one id that meet in one batch are a conflict; nothing else is wrong with them.
+    assert!(parked(&shop).await.iter().all(|reason| reason == "conflict"), "{:?}", parked(&shop).await);
+    assert_eq!(state(&shop).await, before, "nothing was done or undone");
+    shop.close().await;
+}
