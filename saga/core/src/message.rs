@@ -214,6 +214,9 @@ impl Message {
         if contains_nul(&message) {
             return Err(EnvelopeError::NotStorable("it contains the character U+0000"));
         }
+        if is_deeper(&message.data, DEEPEST) {
+            return Err(EnvelopeError::NotStorable("its data is nested deeper than 64"));
+        }
         message.time =
             storable(message.time).ok_or(EnvelopeError::NotStorable("its time is outside the years 1 to 9999"))?;
         if message.correlation_id.is_nil() {
@@ -300,6 +303,17 @@ fn hash_text(tag: &[u8], text: &str, hasher: &mut Sha256) {
     hasher.update(tag);
     hasher.update((text.len() as u64).to_be_bytes());
     hasher.update(text);
+}
+
+/// Data is kept inside of other JSON, and readers of JSON give up at a depth: 128, serde's.
+const DEEPEST: usize = 64;
+
+fn is_deeper(value: &Value, left: usize) -> bool {
+    match value {
+        Value::Array(items) => left == 0 || items.iter().any(|item| is_deeper(item, left - 1)),
+        Value::Object(fields) => left == 0 || fields.values().any(|item| is_deeper(item, left - 1)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
 }
 
 /// PostgreSQL's text and jsonb cannot hold U+0000; better refused here than in a transaction.

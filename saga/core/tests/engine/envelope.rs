@@ -145,6 +145,18 @@ fn what_the_database_cannot_hold_is_no_envelope() {
 }
 
 #[test]
+fn data_that_readers_of_json_would_choke_on_once_it_is_kept_in_other_json_is_refused() {
+    let nested = |levels: usize| {
+        (0..levels).fold(json!(1), |inner, n| if n % 2 == 0 { json!([inner]) } else { json!({ "x": inner }) })
+    };
+    let deep = |levels| parse_with(&json!({ "data": nested(levels) }));
+    assert!(deep(64).is_ok());
+    for levels in [65, 120] {
+        assert_eq!(deep(levels), Err(EnvelopeError::NotStorable("its data is nested deeper than 64")), "{levels}");
+    }
+}
+
+#[test]
 fn a_time_is_brought_to_utc_and_microseconds_and_stays_within_four_digits() {
     let time = |text: &str| parse_with(&json!({ "time": text })).map(|message| message.time);
     assert_eq!(time("2026-11-20T13:00:00.1234567+01:00"), Ok(datetime!(2026-11-20 12:00:00.123456 UTC)));

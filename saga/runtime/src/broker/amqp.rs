@@ -16,6 +16,8 @@ use super::{Incoming, Properties};
 pub const CONTENT_TYPE: &str = "application/cloudevents+json";
 /// On disk before it is confirmed.
 const PERSISTENT: u8 = 2;
+/// How deep headers are kept; each level may take three of JSON.
+const DEEPEST: usize = 32;
 const DELIVERY_COUNT: &str = "x-delivery-count";
 /// Headers that brokers keep, and those that would send a copy elsewhere: a message that is
 /// published again must not carry them, else it would count as delivered before.
@@ -120,7 +122,7 @@ pub(crate) fn to_json(properties: &BasicProperties) -> Value {
         ("timestamp", *properties.timestamp()),
     ];
     let numbers = numbers.into_iter().filter_map(|(key, number)| Some((key, Value::from(number?))));
-    let headers = properties.headers().as_ref().map(|headers| ("headers", table_to_json(headers)));
+    let headers = properties.headers().as_ref().map(|headers| ("headers", table_to_json(headers, DEEPEST)));
     texts.chain(numbers).chain(headers).map(|(key, value)| (key.to_owned(), value)).collect::<Map<_, _>>().into()
 }
 
@@ -163,18 +165,28 @@ fn with_headers(properties: BasicProperties, json: &Value) -> Result<BasicProper
     Ok(if headers.is_empty() { properties } else { properties.with_headers(headers.into()) })
 }
 
-fn table_to_json(table: &FieldTable) -> Value {
+/// Lists and tables below the deepest level are left out: readers of JSON give up at a depth, and
+/// what nobody can read back would hold up all that is read with it.
+fn table_to_json(table: &FieldTable, left: usize) -> Value {
+    let Some(left) = left.checked_sub(1) else { return too_deep() };
     let entries = || table.inner().iter();
     let plain = entries().all(|(key, _)| !key.as_str().contains('\0'));
     if plain && !(table.inner().len() == 1 && entries().any(|(key, _)| key.as_str().starts_with('$'))) {
-        return entries().map(|(key, value)| (key.to_string(), value_to_json(value))).collect::<Map<_, _>>().into();
+        return entries()
+            .map(|(key, value)| (key.to_string(), value_to_json(value, left)))
+            .collect::<Map<_, _>>()
+            .into();
     }
     let pairs: Vec<Value> =
-        entries().map(|(key, value)| json!([text_to_json(key.as_str()), value_to_json(value)])).collect();
+        entries().map(|(key, value)| json!([text_to_json(key.as_str()), value_to_json(value, left)])).collect();
     json!({ "$table": pairs })
 }
 
-fn value_to_json(value: &AMQPValue) -> Value {
+fn too_deep() -> Value {
+    json!({ "$left_out": "nested too deeply" })
+}
+
+fn value_to_json(value: &AMQPValue, left: usize) -> Value {
     match value {
         AMQPValue::Boolean(value) => (*value).into(),
         AMQPValue::LongInt(value) => (*value).into(),
@@ -194,9 +206,12 @@ fn value_to_json(value: &AMQPValue) -> Value {
             Ok(text) => text_to_json(text),
             Err(_) => json!({ "$text": hex(text.as_bytes()) }),
         },
-        AMQPValue::FieldArray(items) => items.as_slice().iter().map(value_to_json).collect(),
+        AMQPValue::FieldArray(items) => match left.checked_sub(1) {
+            Some(left) => items.as_slice().iter().map(|item| value_to_json(item, left)).collect(),
+            None => too_deep(),
+        },
         AMQPValue::Timestamp(seconds) => json!({ "$timestamp": seconds }),
-        AMQPValue::FieldTable(table) => table_to_json(table),
+        AMQPValue::FieldTable(table) => table_to_json(table, left),
         AMQPValue::ByteArray(bytes) => json!({ "$bytes": hex(bytes.as_slice()) }),
         AMQPValue::Void => Value::Null,
     }

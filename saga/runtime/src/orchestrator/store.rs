@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use saga_core::{Instance, Time};
 use serde_json::Value;
+use tokio_postgres::Row;
 use uuid::Uuid;
 
 use crate::error::StoreError;
@@ -55,7 +56,7 @@ impl Sagas {
     pub(crate) async fn lock(transaction: &Transaction<'_>, ids: &[Uuid]) -> Result<Self, StoreError> {
         let mut sagas = Self::default();
         for row in query(transaction, LOCK, &[&ids]).await? {
-            sagas.stored(read_state(row.get(0), row.get(1))?);
+            sagas.stored(read_row(&row)?);
         }
         Ok(sagas)
     }
@@ -71,7 +72,7 @@ impl Sagas {
         let (names, versions): (Vec<&str>, Vec<i32>) = definitions.map(|(name, v)| (name, i32::from(v))).unzip();
         let mut sagas = Self::default();
         for row in query(transaction, LOCK_DUE, &[&now, &limit, &names, &versions]).await? {
-            match read_state(row.get(0), row.get(1)) {
+            match read_row(&row) {
                 Ok(instance) => sagas.stored(instance),
                 Err(error) => {
                     tracing::error!(%error, "a saga cannot be woken");
@@ -191,6 +192,14 @@ impl Columns {
             states,
         })
     }
+}
+
+/// A row of id and state. JSON that is nested too deeply for its reader is an error here, too.
+fn read_row(row: &Row) -> Result<Instance, StoreError> {
+    let id = row.get(0);
+    let unreadable =
+        |error: tokio_postgres::Error| StoreError::Corrupt { what: format!("saga {id}"), why: error.to_string() };
+    read_state(id, row.try_get(1).map_err(unreadable)?)
 }
 
 pub(super) fn read_state(id: Uuid, state: Value) -> Result<Instance, StoreError> {

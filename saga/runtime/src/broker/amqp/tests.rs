@@ -151,3 +151,18 @@ fn the_count_of_deliveries_is_believed_on_a_redelivery_only() {
     assert_eq!(delivery(true, None).delivery_count, 1);
     assert_eq!(delivery(true, None).routing_key, "k\u{FFFD}", "storable");
 }
+
+#[test]
+fn headers_that_nobody_could_read_back_as_json_are_left_out_and_said_to_be() {
+    let list = |inner| FieldArray::from(vec![inner]).into();
+    let table = |inner| table_of(&[("$x", inner)]).into();
+    for nest in [&list as &dyn Fn(AMQPValue) -> AMQPValue, &table] {
+        let deep = (0..1_000).fold(AMQPValue::Void, |inner, _| nest(inner));
+        let properties = BasicProperties::default().with_headers(table_of(&[("deep", deep), ("flat", true.into())]));
+        let text = to_json(&properties).to_string();
+        let json: Value = serde_json::from_str(&text).expect("it can be read back");
+        assert_eq!((&json["headers"]["flat"], text.contains("$left_out")), (&json!(true), true));
+        let again = from_json(&json).unwrap_err().to_string();
+        assert!(again.contains("$left_out"), "it is not published again as something else: {again}");
+    }
+}
