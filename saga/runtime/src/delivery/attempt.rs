@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use saga_core::{Message, MessageRef, Time};
-use uuid::Uuid;
 
 use super::inspect::{incoming_from, key_of_bytes, meta};
 use super::{Candidate, Delivery, Inspected, MOST_ATTEMPTS, Origin, inspect};
@@ -13,7 +12,7 @@ use crate::clock;
 use crate::error::StoreError;
 use crate::handler::{Handler, Outgoing, Output, Verdict};
 use crate::store::{
-    Deferral, Handled, Mark, Parking, Receipt, Transaction, again, enqueue, handled, keep, mark, park, put_off,
+    Deferral, Handled, Key, Mark, Parking, Receipt, Transaction, again, enqueue, handled, keep, mark, park, put_off,
     receive, take_due, waiting_in_deferred, waiting_in_parked,
 };
 
@@ -57,14 +56,14 @@ impl Delivery {
         held: bool,
         now: Time,
     ) -> Result<After, StoreError> {
-        let mut good: BTreeMap<Uuid, Candidate> = BTreeMap::new();
+        let mut good: BTreeMap<Key, Candidate> = BTreeMap::new();
         let mut order = Vec::with_capacity(arrived.len());
         for (attempt, incoming) in arrived {
             match inspect(incoming, attempt, self.topology, now, self.retention) {
-                Inspected::Good(candidate) => match good.get(&candidate.message.id) {
+                Inspected::Good(candidate) => match good.get(&key_of(&candidate.message)) {
                     None => {
-                        order.push(candidate.message.id);
-                        good.insert(candidate.message.id, *candidate);
+                        order.push(key_of(&candidate.message));
+                        good.insert(key_of(&candidate.message), *candidate);
                     }
                     Some(first) if first.hash == candidate.hash => {
                         self.metrics.duplicates.inc();
@@ -96,8 +95,8 @@ impl Delivery {
         transaction: &Transaction<'_>,
         queue: &'static str,
         handler: &dyn Handler,
-        order: Vec<Uuid>,
-        mut good: BTreeMap<Uuid, Candidate>,
+        order: Vec<Key>,
+        mut good: BTreeMap<Key, Candidate>,
         held: bool,
         now: Time,
         after: &mut After,
@@ -112,9 +111,9 @@ impl Delivery {
         let waiting: BTreeSet<String> = if held { parked } else { &deferred | &parked };
         let mut fresh = Vec::new();
         let mut repeated: Vec<MessageRef> = Vec::new();
-        for id in order {
-            let Some(candidate) = good.remove(&id) else { continue };
-            match known.get(&id) {
+        for key in order {
+            let Some(candidate) = good.remove(&key) else { continue };
+            match known.get(&key) {
                 Some(Handled { hash, answers }) if *hash == candidate.hash => {
                     self.metrics.duplicates.inc();
                     if handler.answers_again() {
@@ -287,6 +286,11 @@ impl Delivery {
         transaction.commit().await?;
         Ok(count)
     }
+}
+
+/// What a message is known by in the inbox.
+fn key_of(message: &Message) -> Key {
+    (message.time.date(), message.id)
 }
 
 async fn due(

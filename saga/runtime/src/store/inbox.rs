@@ -39,12 +39,15 @@ pub(crate) struct Receipt<'a> {
     pub(crate) answers: Vec<MessageRef>,
 }
 
+/// A message within one consumer's inbox: the day of its time, and its id.
+pub(crate) type Key = (Date, Uuid);
+
 /// Which of these messages this consumer has handled.
 pub(crate) async fn handled(
     transaction: &Transaction<'_>,
     consumer: &str,
     messages: impl IntoIterator<Item = MessageRef>,
-) -> Result<BTreeMap<Uuid, Handled>, StoreError> {
+) -> Result<BTreeMap<Key, Handled>, StoreError> {
     let mut by_day: BTreeMap<Date, Vec<Uuid>> = BTreeMap::new();
     for message in messages {
         by_day.entry(message.time.date()).or_default().push(message.id);
@@ -57,7 +60,7 @@ pub(crate) async fn handled(
             let time: Option<Time> = row.get(3);
             let answers = answers.unwrap_or_default().into_iter();
             let answers = answers.filter_map(|id| Some(MessageRef { id, time: time? })).collect();
-            found.insert(row.get(0), Handled { hash: row.get(1), answers });
+            found.insert((day, row.get(0)), Handled { hash: row.get(1), answers });
         }
     }
     Ok(found)

@@ -24,7 +24,7 @@ use crate::error::StoreError;
 pub use audit::audit;
 pub(crate) use deferred::{Deferral, put_off, queues_due, take_due, waiting_in_deferred};
 pub use effects::Effects;
-pub(crate) use inbox::{Handled, Receipt, handled, receive};
+pub(crate) use inbox::{Handled, Key, Receipt, handled, receive};
 pub(crate) use journal::{append, keep};
 pub(crate) use outbox::{Mark, OutboxMarks, load, mark};
 pub(crate) use parked::{Parking, park, waiting_in_parked};
