@@ -25,9 +25,14 @@ async fn stocked(shop: &Shop, orders: usize) {
     shop.set_stock("FOOD", pets * 3 / 4).await;
 }
 
+/// Two customers want each pet.
+fn wish(n: usize) -> Value {
+    order(i64::try_from(n / 2 + 1).unwrap(), &format!("customer{n}"), &[("FOOD", 1)])
+}
+
 /// Asks until there is an answer, as a client with a key does.
 async fn insist(shop: &Shop, n: usize) -> Answer {
-    let wish = order(i64::try_from(n / 2 + 1).unwrap(), &format!("customer{n}"), &[("FOOD", 1)]);
+    let wish = wish(n);
     eventually(&format!("order {n} is answered"), PATIENCE * 2, async || {
         let answer = shop.place(&format!("order-{n}"), &wish).await;
         assert!([200, 202, 409, 422, 503].contains(&answer.status.as_u16()), "{answer:?}");
@@ -139,25 +144,65 @@ async fn orders_whose_broker_connections_are_cut_again_and_again_all_come_to_the
     shop.close().await;
 }
 
+/// Sends order n without waiting for what comes of it.
+async fn send(shop: &Shop, n: usize) {
+    let headers = [("Prefer", "respond-async".to_owned()), ("Idempotency-Key", format!("order-{n}"))];
+    let url = format!("{}/api/v3/store/order", shop.url("order-service", 0));
+    let taken = shop.send(Method::POST, &url, &headers, Some(&wish(n))).await;
+    assert_eq!(taken.status, 202, "{taken:?}");
+}
+
+/// While this is in force, no transaction with a message in it can be committed.
+const BEFORE_COMMIT: [&str; 3] = [
+    "BEGIN; LOCK TABLE inbox IN EXCLUSIVE MODE",
+    "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'inbox'::regclass",
+    "COMMIT",
+];
+/// While this is in force, what was committed keeps its marks, published or not.
+const BEFORE_UNMARKING: [&str; 3] = [
+    "CREATE FUNCTION stuck() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'on purpose'; END $$;
+     CREATE TRIGGER stuck BEFORE DELETE ON outbox EXECUTE FUNCTION stuck()",
+    "SELECT count(*) FROM outbox",
+    "DROP TRIGGER stuck ON outbox; DROP FUNCTION stuck()",
+];
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn pet_service_and_the_orchestrator_killed_in_turns_lose_and_double_nothing() {
+async fn pet_service_and_the_orchestrator_killed_before_and_after_they_commit_lose_and_double_nothing() {
     let mut shop = Shop::closed(Settings::default()).await;
     for name in ["pet-service", "order-service", "inventory-service"] {
         shop.start(name).await;
     }
     stocked(&shop, 20).await;
     shop.stop("pet-service").await;
-    let names = ["pet-service", "saga"];
-    let mut real = [Real::start(&shop, names[0]).await, Real::start(&shop, names[1]).await];
-    let (answers, times) = in_trouble(&shop, 20, async |n| {
-        assert!(real.iter_mut().all(Real::is_running), "nobody ends by itself");
-        real[n % 2].kill();
-        real[n % 2] = Real::start(&shop, names[n % 2]).await;
-    })
-    .await;
-    assert!(times >= 3, "killed {times} times");
+    let mut pets = Real::start(&shop, "pet-service").await;
+    let mut saga = Real::start(&shop, "saga").await;
+    for (round, [hold, caught, let_go]) in [BEFORE_COMMIT, BEFORE_UNMARKING].into_iter().enumerate() {
+        for (half, name) in ["pet-service", "saga"].into_iter().enumerate() {
+            // At rest, so that the orchestrator is caught with what starts a saga: nobody would send that again.
+            shop.settled().await;
+            let (process, database) = match name {
+                "saga" => (&mut saga, &shop.databases.sagas),
+                _ => (&mut pets, &shop.databases.pets),
+            };
+            database.batch_execute(hold).await.unwrap();
+            let first = (round * 2 + half) * 5;
+            for n in first..first + 5 {
+                send(&shop, n).await;
+            }
+            eventually(&format!("{name} is caught"), PATIENCE, async || count(database, caught).await > 0).await;
+            process.kill();
+            database.batch_execute(let_go).await.unwrap();
+            *process = Real::start(&shop, name).await;
+        }
+    }
+    let mut answers = Vec::new();
+    for n in 0..20 {
+        answers.push(insist(&shop, n).await);
+    }
     all_came_to_an_end(&shop, &answers).await;
-    real.iter_mut().for_each(Real::kill);
+    assert!(pets.is_running() && saga.is_running());
+    pets.kill();
+    saga.kill();
     shop.close().await;
 }
 
