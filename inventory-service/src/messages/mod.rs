@@ -45,9 +45,8 @@ impl Messages {
         });
         let verdicts = verdicts.collect::<Result<_, _>>()?;
         let Inventory { warehouse, pets, effects } = inventory;
-        // Pipelined: one round trip less.
-        let after = (warehouse, pets);
-        futures_util::try_join!(store::save(on, &before, &after, now), effects.save(on, now))?;
+        store::save(on, &before, &(warehouse, pets), now).await?;
+        effects.save(on, now).await?;
         Ok(verdicts)
     }
 }

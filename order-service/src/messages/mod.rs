@@ -63,8 +63,8 @@ impl Messages {
         let decide = |(job, message): (Result<Job, Verdict>, &Message)| job.and_then(|job| desk.decide(&job, message));
         let verdicts = jobs.into_iter().zip(batch).map(decide).map(|verdict| verdict.unwrap_or_else(|park| park));
         let verdicts = verdicts.collect();
-        // Pipelined: one round trip for both.
-        futures_util::try_join!(ledger.save(transaction, now), effects.save(transaction, now))?;
+        ledger.save(transaction, now).await?;
+        effects.save(transaction, now).await?;
         Ok(verdicts)
     }
 }

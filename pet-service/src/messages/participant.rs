@@ -54,9 +54,8 @@ impl Participant {
     /// # Errors
     /// [`StoreError`].
     pub async fn save(self, transaction: &Transaction<'_>, now: Time) -> Result<(), StoreError> {
-        // Pipelined: one round trip for both.
-        futures_util::try_join!(self.pets.save(transaction), self.effects.save(transaction, now))?;
-        Ok(())
+        self.pets.save(transaction).await?;
+        self.effects.save(transaction, now).await
     }
 
     /// Does what a message asks for, once, and answers it.

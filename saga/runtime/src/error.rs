@@ -65,6 +65,10 @@ fn remedy_of(error: &tokio_postgres::Error) -> Remedy {
     {
         return Remedy::Again;
     }
+    // A statement that was sent together with the one that failed: that one's error is the cause.
+    if *code == SqlState::IN_FAILED_SQL_TRANSACTION {
+        return Remedy::Again;
+    }
     // We stood still for too long and lost the transaction; or the server is a standby, for now.
     if [SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT, SqlState::READ_ONLY_SQL_TRANSACTION].contains(code) {
         return Remedy::Wait;

@@ -8,6 +8,7 @@ use lapin::options::{BasicGetOptions, BasicPublishOptions, ExchangeDeclareOption
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, ExchangeKind};
 use saga_contract::TOPOLOGY;
+use saga_core::MessageType;
 use saga_runtime::broker::topology::{Options, declare};
 use saga_trials::servers::{Given, Place, apt::Suite, databases, programs::Programs, vhosts::Management};
 
@@ -93,12 +94,14 @@ async fn the_rights_are_enough_for_each_process_and_not_more() {
         let check = Options { passive: true, event_stream: true };
         declare(&imported.channel(process).await, &TOPOLOGY, check).await.unwrap();
         for exchange in TOPOLOGY.exchanges {
-            let own = TOPOLOGY.types.iter().any(|kind| kind.source == process && kind.exchange == exchange.name);
+            // Operators publish through the orchestrator, wherever anybody's messages go.
+            let goes =
+                |kind: &MessageType| (kind.source == process || process == "saga") && kind.exchange == exchange.name;
             let may = may_publish(&imported.channel(process).await, exchange.name).await;
-            assert_eq!(may, own, "{process} publishing to {}", exchange.name);
+            assert_eq!(may, TOPOLOGY.types.iter().any(goes), "{process} publishing to {}", exchange.name);
         }
         let straight = may_publish(&imported.channel(process).await, "").await;
-        assert_eq!(straight, process == "saga", "{process} publishing straight into a queue");
+        assert!(straight, "{process} replaying a parked message straight into its queue");
         // A stream is read by consuming alone; its right is compared with the table elsewhere.
         for queue in TOPOLOGY.queues.iter().filter(|queue| !queue.consumer.is_empty()) {
             let may = may_read(&imported.channel(process).await, queue.name).await;
