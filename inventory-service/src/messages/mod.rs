@@ -4,7 +4,8 @@ mod answer;
 mod request;
 
 use saga_runtime::core::{Ids, Message, PayloadError, Time};
-use saga_runtime::{Effects, Handler, Handling, StoreError, Transaction, Verdict};
+use saga_runtime::store::together;
+use saga_runtime::{Decided, Effects, Handler, Handling, StoreError, Transaction};
 
 use crate::store::{self, Touched};
 
@@ -24,19 +25,18 @@ impl Messages {
         Self { ids }
     }
 
-    async fn handle_batch(
+    async fn handle_batch<'a>(
         &self,
-        on: &Transaction<'_>,
+        on: &'a Transaction<'a>,
         batch: &[Message],
         now: Time,
-    ) -> Result<Vec<Verdict>, StoreError> {
+    ) -> Result<Decided<'a>, StoreError> {
         let requests: Vec<_> = batch.iter().map(Request::read).collect();
         let mut touched = Touched::default();
         requests.iter().flatten().for_each(|request| request.touches(&mut touched));
         // The effects first: what they say is then true of the rows that are read after them.
         let steps = requests.iter().flatten().filter_map(Request::asked).map(|asked| (asked.saga, asked.step));
-        let effects = Effects::lock(on, steps).await?;
-        let before = store::lock(on, touched).await?;
+        let (effects, before) = together(Effects::lock(on, steps), store::lock(on, touched)).await?;
         let (warehouse, pets) = before.clone();
         let mut inventory = Inventory { warehouse, pets, effects };
         let verdicts = batch.iter().zip(requests).map(|(cause, request)| match request {
@@ -45,9 +45,11 @@ impl Messages {
         });
         let verdicts = verdicts.collect::<Result<_, _>>()?;
         let Inventory { warehouse, pets, effects } = inventory;
-        store::save(on, &before, &(warehouse, pets), now).await?;
-        effects.save(on, now).await?;
-        Ok(verdicts)
+        let after = (warehouse, pets);
+        Ok(Decided::new(verdicts, async move {
+            together(store::save(on, &before, &after, now), effects.save(on, now)).await?;
+            Ok(())
+        }))
     }
 }
 

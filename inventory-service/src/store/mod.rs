@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 
 use saga_contract::Sku;
 use saga_runtime::core::Time;
+use saga_runtime::store::together;
 use saga_runtime::{StoreError, Transaction};
 use uuid::Uuid;
 
@@ -50,8 +51,8 @@ pub async fn save(
     after: &(Warehouse, Pets),
     now: Time,
 ) -> Result<(), StoreError> {
-    warehouse::save(on, &before.0, &after.0, now).await?;
-    pets::save(on, &before.1, &after.1, now).await
+    together(warehouse::save(on, &before.0, &after.0, now), pets::save(on, &before.1, &after.1, now)).await?;
+    Ok(())
 }
 
 /// A row that was locked, and that is not as it was when it is written.

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use saga_contract::PetStatus;
 use saga_runtime::core::Time;
-use saga_runtime::store::{Statements, execute, query};
+use saga_runtime::store::{Statements, execute, query, together};
 use saga_runtime::{StoreError, Transaction};
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -66,20 +66,29 @@ pub(super) async fn lock(on: &Transaction<'_>, pets: &BTreeSet<Uuid>) -> Result<
 pub(super) async fn save(on: &Transaction<'_>, before: &Pets, after: &Pets, now: Time) -> Result<(), StoreError> {
     let changed = after.iter().filter(|(pet, now)| before.get(pet) != Some(now));
     let (old, new): (Vec<_>, Vec<_>) = changed.partition(|(pet, _)| before.get(pet).is_some());
-    if !new.is_empty() {
-        let (pets, states, versions) = columns(&new);
-        execute(on, INSERT, &[&pets, &states, &versions, &now]).await?;
+    let rows = together(insert(on, &new, now), update(on, &old, before, now));
+    together(rows, add(on, after.counts() - before.counts())).await?;
+    Ok(())
+}
+
+async fn insert(on: &Transaction<'_>, new: &[(&Uuid, &Pet)], now: Time) -> Result<(), StoreError> {
+    if new.is_empty() {
+        return Ok(());
     }
-    if !old.is_empty() {
-        let (pets, states, versions) = columns(&old);
-        let expected: Vec<i64> =
-            old.iter().filter_map(|(pet, _)| before.get(pet)).map(|pet| to_bigint(pet.version)).collect();
-        let found = execute(on, UPDATE, &[&pets, &states, &versions, &now, &expected]).await?;
-        if found != old.len() as u64 {
-            return Err(changed_under_lock("pets", old.len(), found));
-        }
+    let (pets, states, versions) = columns(new);
+    execute(on, INSERT, &[&pets, &states, &versions, &now]).await?;
+    Ok(())
+}
+
+async fn update(on: &Transaction<'_>, old: &[(&Uuid, &Pet)], before: &Pets, now: Time) -> Result<(), StoreError> {
+    if old.is_empty() {
+        return Ok(());
     }
-    add(on, after.counts() - before.counts()).await
+    let (pets, states, versions) = columns(old);
+    let expected: Vec<i64> =
+        old.iter().filter_map(|(pet, _)| before.get(pet)).map(|pet| to_bigint(pet.version)).collect();
+    let found = execute(on, UPDATE, &[&pets, &states, &versions, &now, &expected]).await?;
+    if found == old.len() as u64 { Ok(()) } else { Err(changed_under_lock("pets", old.len(), found)) }
 }
 
 async fn add(on: &Transaction<'_>, counts: Counts) -> Result<(), StoreError> {

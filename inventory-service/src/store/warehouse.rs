@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use saga_contract::{Items, PricedItem, Quantity, Sku};
 use saga_runtime::core::Time;
-use saga_runtime::store::{Param, execute, query};
+use saga_runtime::store::{Param, execute, query, together};
 use saga_runtime::{StoreError, Transaction};
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -63,10 +63,10 @@ pub(super) async fn save(
             }
         }
     }
-    delete(on, &replaced).await?;
-    update(on, &moved, now).await?;
-    insert(on, &new, now).await?;
-    stock::save(on, &changed_supplies(before, after), now).await
+    let supplies = changed_supplies(before, after);
+    let old = together(delete(on, &replaced), update(on, &moved, now));
+    together(old, together(insert(on, &new, now), stock::save(on, &supplies, now))).await?;
+    Ok(())
 }
 
 fn changed_supplies<'a>(before: &'a Warehouse, after: &'a Warehouse) -> Vec<(&'a Stock, u64)> {

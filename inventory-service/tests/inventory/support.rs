@@ -6,7 +6,7 @@ use saga_contract::{Currency, Item, Items, Money, OrderNumber, PetNumber, PetSta
 use saga_runtime::core::{Body, Ids, Message, Payload};
 use saga_runtime::error::Remedy;
 use saga_runtime::testing::{Database, SALT, Servers};
-use saga_runtime::{Handler, Pool, Secret, StoreError, Verdict, clock, store};
+use saga_runtime::{Decided, Handler, Pool, Secret, StoreError, Verdict, clock, store};
 use tokio_postgres::Client;
 use uuid::Uuid;
 
@@ -54,7 +54,8 @@ impl Inventory {
     async fn attempt(&self, batch: &[Message]) -> Result<Vec<Verdict>, StoreError> {
         let mut client = self.pool.get().await?;
         let transaction = client.transaction().await?;
-        let verdicts = self.messages.handle(&transaction, batch, clock::now()).await?;
+        let Decided { verdicts, save } = self.messages.handle(&transaction, batch, clock::now()).await?;
+        save.await?;
         transaction.commit().await?;
         Ok(verdicts)
     }

@@ -4,14 +4,14 @@
 #[cfg(test)]
 mod tests;
 
-use futures_util::future::BoxFuture;
 use saga_contract::messages::{
     ApproveOrder, CloseOrder, OrderCancelled, OrderCreated, OrderRefused, OrderRejected, OrderResult, PetReserved,
 };
 use saga_contract::{Reason, processes, steps};
 use saga_core::effect::{Effect, EffectState, OnDo, OnUndo, on_do, on_undo};
 use saga_core::{Body, Ids, Message, Outcome, Payload, PayloadError, SagaCancelled, SagaPrepared, SagaRejected, Time};
-use saga_runtime::{Effects, Handler, StoreError, Transaction, Verdict};
+use saga_runtime::store::together;
+use saga_runtime::{Decided, Effects, Handler, Handling, StoreError, Transaction, Verdict};
 use uuid::Uuid;
 
 use crate::domain::{Change, Request, Stuck};
@@ -49,33 +49,30 @@ impl Messages {
         Self { ids, waiters }
     }
 
-    async fn batch(
+    async fn batch<'a>(
         &self,
-        transaction: &Transaction<'_>,
+        transaction: &'a Transaction<'a>,
         batch: &[Message],
         now: Time,
-    ) -> Result<Vec<Verdict>, StoreError> {
+    ) -> Result<Decided<'a>, StoreError> {
         let jobs: Vec<Result<Job, Verdict>> = batch.iter().map(Job::read).collect();
         let known = || jobs.iter().filter_map(|job| job.as_ref().ok());
-        let mut ledger = Ledger::lock(transaction, known().map(|job| job.order)).await?;
-        let mut effects = Effects::lock(transaction, known().filter_map(Job::effect)).await?;
+        let ledger = Ledger::lock(transaction, known().map(|job| job.order));
+        let effects = Effects::lock(transaction, known().filter_map(Job::effect));
+        let (mut ledger, mut effects) = together(ledger, effects).await?;
         let mut desk = Desk { ids: &self.ids, ledger: &mut ledger, effects: &mut effects, now };
         let decide = |(job, message): (Result<Job, Verdict>, &Message)| job.and_then(|job| desk.decide(&job, message));
         let verdicts = jobs.into_iter().zip(batch).map(decide).map(|verdict| verdict.unwrap_or_else(|park| park));
         let verdicts = verdicts.collect();
-        ledger.save(transaction, now).await?;
-        effects.save(transaction, now).await?;
-        Ok(verdicts)
+        Ok(Decided::new(verdicts, async move {
+            together(ledger.save(transaction, now), effects.save(transaction, now)).await?;
+            Ok(())
+        }))
     }
 }
 
 impl Handler for Messages {
-    fn handle<'a>(
-        &'a self,
-        transaction: &'a Transaction<'a>,
-        batch: &'a [Message],
-        now: Time,
-    ) -> BoxFuture<'a, Result<Vec<Verdict>, StoreError>> {
+    fn handle<'a>(&'a self, transaction: &'a Transaction<'a>, batch: &'a [Message], now: Time) -> Handling<'a> {
         Box::pin(self.batch(transaction, batch, now))
     }
 

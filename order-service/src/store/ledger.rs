@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use saga_contract::{Money, OrderNumber, Reason};
 use saga_core::Time;
 use saga_runtime::StoreError;
-use saga_runtime::store::{Param, Transaction, execute, query};
+use saga_runtime::store::{Param, Transaction, execute, query, together};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::rows::{ORDER_ID, order_columns, read_order, read_request, request_columns};
+use super::rows::{ORDER_ID, order_columns, read_order, read_request, request_columns, request_order};
 use crate::domain::{Order, Request, State};
 
 // Two statements, not a join: a join that waited for the lock would show the order as it was before.
@@ -64,7 +64,10 @@ impl Ledger {
         if orders.is_empty() {
             return Ok(Self::default());
         }
-        Self::read(transaction, query(transaction, LOCK, &[&orders]).await?).await
+        let params: [Param<'_>; 1] = [&orders];
+        let (requests, orders) =
+            together(query(transaction, LOCK, &params), query(transaction, ORDERS, &params)).await?;
+        Self::read(&requests, &orders)
     }
 
     /// Locks the request with this public number, and gives it back with its ledger.
@@ -75,21 +78,21 @@ impl Ledger {
         transaction: &Transaction<'_>,
         number: OrderNumber,
     ) -> Result<Option<(Uuid, Self)>, StoreError> {
-        let ledger = Self::read(transaction, query(transaction, LOCK_NUMBER, &[&number.get()]).await?).await?;
-        let order = ledger.current.keys().next().copied();
-        Ok(order.map(|order| (order, ledger)))
+        let requests = query(transaction, LOCK_NUMBER, &[&number.get()]).await?;
+        let Some(order) = requests.first().map(request_order) else { return Ok(None) };
+        let orders = query(transaction, ORDERS, &[&vec![order]]).await?;
+        Ok(Some((order, Self::read(&requests, &orders)?)))
     }
 
-    async fn read(transaction: &Transaction<'_>, requests: Vec<Row>) -> Result<Self, StoreError> {
+    fn read(requests: &[Row], orders: &[Row]) -> Result<Self, StoreError> {
         let mut stored = BTreeMap::new();
-        for row in &requests {
+        for row in requests {
             let request = read_request(row)?;
             stored.insert(request.order, request);
         }
-        let orders: Vec<Uuid> = stored.keys().copied().collect();
-        for row in query(transaction, ORDERS, &[&orders]).await? {
+        for row in orders {
             if let Some(request) = stored.get_mut(&row.get(ORDER_ID)) {
-                request.life = read_order(&row, 0)?;
+                request.life = read_order(row, 0)?;
             }
         }
         Ok(Self::of(stored.into_values()))
@@ -110,8 +113,8 @@ impl Ledger {
         if changed.is_empty() {
             return Ok(());
         }
-        update_requests(transaction, &changed).await?;
-        write_orders(transaction, &changed, now).await
+        together(update_requests(transaction, &changed), write_orders(transaction, &changed, now)).await?;
+        Ok(())
     }
 }
 
@@ -171,18 +174,31 @@ async fn write_orders(
             (Some(_) | None, None) | (Some(_), Some(_)) => {}
         }
     }
-    if !new.orders.is_empty() {
-        let Columns { orders, states, reasons, totals, currencies, versions } = &new;
-        let rows =
-            execute(transaction, INSERT_ORDERS, &[orders, states, reasons, totals, currencies, versions, &now]).await?;
-        all_written(rows, orders.len())?;
-    }
-    if !old.orders.is_empty() {
-        let Columns { orders, states, reasons, totals, currencies, versions } = &old;
-        let params: [Param<'_>; 8] = [orders, states, reasons, totals, currencies, versions, &now, &expected];
-        all_written(execute(transaction, UPDATE_ORDERS, &params).await?, orders.len())?;
-    }
+    together(insert_orders(transaction, &new, now), update_orders(transaction, &old, &expected, now)).await?;
     Ok(())
+}
+
+async fn insert_orders(transaction: &Transaction<'_>, new: &Columns<'_>, now: Time) -> Result<(), StoreError> {
+    if new.orders.is_empty() {
+        return Ok(());
+    }
+    let Columns { orders, states, reasons, totals, currencies, versions } = new;
+    let params: [Param<'_>; 7] = [orders, states, reasons, totals, currencies, versions, &now];
+    all_written(execute(transaction, INSERT_ORDERS, &params).await?, orders.len())
+}
+
+async fn update_orders(
+    transaction: &Transaction<'_>,
+    old: &Columns<'_>,
+    expected: &[&str],
+    now: Time,
+) -> Result<(), StoreError> {
+    if old.orders.is_empty() {
+        return Ok(());
+    }
+    let Columns { orders, states, reasons, totals, currencies, versions } = old;
+    let params: [Param<'_>; 8] = [orders, states, reasons, totals, currencies, versions, &now, &expected];
+    all_written(execute(transaction, UPDATE_ORDERS, &params).await?, orders.len())
 }
 
 /// Rows are locked before they are changed, so one that is not as expected is a fault of ours.

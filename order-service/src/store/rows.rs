@@ -5,6 +5,7 @@ use saga_core::{Outcome, Time};
 use saga_runtime::StoreError;
 use tokio_postgres::Row;
 use tokio_postgres::types::Json;
+use uuid::Uuid;
 
 use crate::domain::{End, Order, Request, State};
 
@@ -31,6 +32,11 @@ pub(super) const HASH: usize = 18;
 /// Where the order's id is behind the columns of an order alone.
 pub(super) const ORDER_ID: usize = 4;
 
+/// The order that a request is for.
+pub(super) fn request_order(row: &Row) -> Uuid {
+    row.get(0)
+}
+
 /// A request with its order.
 pub(super) fn read_whole(row: &Row) -> Result<Request, StoreError> {
     Ok(Request { life: read_order(row, ORDER)?, ..read_request(row)? })
@@ -42,7 +48,7 @@ pub(super) fn read_request(row: &Row) -> Result<Request, StoreError> {
     let items: Items = serde_json::from_value(items).map_err(corrupt)?;
     let ship_date: Option<Time> = row.get(6);
     Ok(Request {
-        order: row.get(0),
+        order: request_order(row),
         number: OrderNumber::new(row.get(1)).map_err(corrupt)?,
         user: row.get(2),
         pet: row.get(3),

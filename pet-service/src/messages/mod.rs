@@ -6,9 +6,9 @@ mod request;
 #[cfg(test)]
 mod tests;
 
-use futures_util::future::BoxFuture;
 use saga_runtime::core::{Ids, Message, Time};
-use saga_runtime::{Effects, Handler, StoreError, Transaction, Verdict};
+use saga_runtime::store::together;
+use saga_runtime::{Decided, Effects, Handler, Handling, StoreError, Transaction, Verdict};
 
 use crate::store::Pets;
 
@@ -30,34 +30,28 @@ impl PetHandler {
 
     /// Locks pets and then effects, each in the order of their keys, so that no two batches wait
     /// for each other; decides in memory; writes once.
-    async fn handle_batch(
+    async fn handle_batch<'a>(
         &self,
-        transaction: &Transaction<'_>,
+        transaction: &'a Transaction<'a>,
         batch: &[Message],
         now: Time,
-    ) -> Result<Vec<Verdict>, StoreError> {
+    ) -> Result<Decided<'a>, StoreError> {
         let asked: Vec<Result<Asked, Verdict>> = batch.iter().map(Asked::parse).collect();
         let good = || asked.iter().flatten();
-        let pets = Pets::lock(transaction, good().map(Asked::pet_number)).await?;
-        let effects = Effects::lock(transaction, good().map(Asked::key)).await?;
+        let pets = Pets::lock(transaction, good().map(Asked::pet_number));
+        let (pets, effects) = together(pets, Effects::lock(transaction, good().map(Asked::key))).await?;
         let mut participant = Participant::new(self.ids.clone(), pets, effects);
         let answer = |(message, asked)| match asked {
             Ok(asked) => participant.answer(message, asked, now),
             Err(parked) => parked,
         };
         let verdicts = batch.iter().zip(asked).map(answer).collect();
-        participant.save(transaction, now).await?;
-        Ok(verdicts)
+        Ok(Decided::new(verdicts, participant.save(transaction, now)))
     }
 }
 
 impl Handler for PetHandler {
-    fn handle<'a>(
-        &'a self,
-        transaction: &'a Transaction<'a>,
-        batch: &'a [Message],
-        now: Time,
-    ) -> BoxFuture<'a, Result<Vec<Verdict>, StoreError>> {
+    fn handle<'a>(&'a self, transaction: &'a Transaction<'a>, batch: &'a [Message], now: Time) -> Handling<'a> {
         Box::pin(self.handle_batch(transaction, batch, now))
     }
 }

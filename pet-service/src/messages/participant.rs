@@ -6,6 +6,7 @@ use saga_contract::messages::{
 use saga_contract::{PetNumber, PetStatus, Reason, processes, steps};
 use saga_runtime::core::effect::{Effect, EffectState, OnDo, OnUndo, on_do, on_undo};
 use saga_runtime::core::{Body, Ids, Message, PayloadError, Time};
+use saga_runtime::store::together;
 use saga_runtime::{Effects, StoreError, Transaction, Verdict};
 use uuid::Uuid;
 
@@ -54,8 +55,8 @@ impl Participant {
     /// # Errors
     /// [`StoreError`].
     pub async fn save(self, transaction: &Transaction<'_>, now: Time) -> Result<(), StoreError> {
-        self.pets.save(transaction).await?;
-        self.effects.save(transaction, now).await
+        together(self.pets.save(transaction), self.effects.save(transaction, now)).await?;
+        Ok(())
     }
 
     /// Does what a message asks for, once, and answers it.

@@ -70,8 +70,7 @@ impl Handler for Agency {
             let keys = batch.iter().filter_map(|m| Some((m.saga_id?, meaning(&m.kind)?.1)));
             let mut effects = Effects::lock(tx, keys).await?;
             let verdicts = batch.iter().map(|message| self.on_message(message, &mut effects, now)).collect();
-            effects.save(tx, now).await?;
-            Ok(verdicts)
+            Ok(Decided::new(verdicts, effects.save(tx, now)))
         })
     }
 }

@@ -14,8 +14,8 @@ pub trait Handler: Send + Sync + 'static {
     /// Handles a batch inside the transaction of its delivery, and says what became of each
     /// message, in order. Messages that were handled before are not in it.
     ///
-    /// Lock what the batch touches first, all of it and in key order; decide in pure code; write
-    /// once. A batch that fails is rolled back and run again, message by message.
+    /// Lock what the batch touches first, all of it and in key order; decide in pure code; leave the
+    /// writing to what is returned, once for each table. A batch that fails is rolled back and run again, message by message.
     ///
     /// # Errors
     /// [`StoreError`]: nothing of the batch happened.
@@ -33,7 +33,29 @@ pub trait Handler: Send + Sync + 'static {
 }
 
 /// A batch being handled.
-pub type Handling<'a> = BoxFuture<'a, Result<Vec<Verdict>, StoreError>>;
+pub type Handling<'a> = BoxFuture<'a, Result<Decided<'a>, StoreError>>;
+
+/// What a handler makes of a batch.
+pub struct Decided<'a> {
+    /// What became of each message, in order.
+    pub verdicts: Vec<Verdict>,
+    /// Writes what changed. The pipeline runs it together with its own writes, in one round trip.
+    pub save: BoxFuture<'a, Result<(), StoreError>>,
+}
+
+impl<'a> Decided<'a> {
+    /// These verdicts, and what writes the changes behind them.
+    #[must_use]
+    pub fn new(verdicts: Vec<Verdict>, save: impl Future<Output = Result<(), StoreError>> + Send + 'a) -> Self {
+        Self { verdicts, save: Box::pin(save) }
+    }
+
+    /// These verdicts, by a handler that has nothing to write.
+    #[must_use]
+    pub fn nothing_to_write(verdicts: Vec<Verdict>) -> Self {
+        Self::new(verdicts, std::future::ready(Ok(())))
+    }
+}
 
 /// What became of one message.
 #[derive(Debug, Clone, PartialEq)]

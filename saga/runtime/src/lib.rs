@@ -21,7 +21,7 @@ pub mod telemetry;
 pub mod testing;
 
 pub use error::StoreError;
-pub use handler::{Handler, Handling, Outgoing, Output, Verdict};
+pub use handler::{Decided, Handler, Handling, Outgoing, Output, Verdict};
 pub use process::{Process, ProcessError, Spec};
 pub use saga_core as core;
 pub use secret::Secret;

@@ -10,10 +10,10 @@ use super::{Candidate, Delivery, Inspected, MOST_ATTEMPTS, Origin, inspect};
 use crate::broker::{Incoming, Outbound};
 use crate::clock;
 use crate::error::StoreError;
-use crate::handler::{Handler, Outgoing, Output, Verdict};
+use crate::handler::{Decided, Handler, Outgoing, Output, Verdict};
 use crate::store::{
     Deferral, Handled, Key, Mark, Parking, Receipt, Transaction, again, enqueue, handled, keep, mark, park, put_off,
-    receive, take_due, waiting_in_deferred, waiting_in_parked,
+    receive, take_due, together, waiting_in_deferred, waiting_in_parked,
 };
 
 /// What a transaction leaves to be done after its commit.
@@ -103,11 +103,9 @@ impl Delivery {
     ) -> Result<Vec<Candidate>, StoreError> {
         let references = good.values().map(|candidate| candidate.message.reference());
         let keys: Vec<&str> = good.values().map(|candidate| candidate.key.as_str()).collect();
-        let (known, deferred, parked) = futures_util::try_join!(
-            handled(transaction, queue, references),
-            waiting_in_deferred(transaction, queue, &keys),
-            waiting_in_parked(transaction, queue, &keys),
-        )?;
+        let waiting =
+            together(waiting_in_deferred(transaction, queue, &keys), waiting_in_parked(transaction, queue, &keys));
+        let (known, (deferred, parked)) = together(handled(transaction, queue, references), waiting).await?;
         let waiting: BTreeSet<String> = if held { parked } else { &deferred | &parked };
         let mut fresh = Vec::new();
         let mut repeated: Vec<MessageRef> = Vec::new();
@@ -142,7 +140,7 @@ impl Delivery {
         after: &mut After,
     ) -> Result<(), StoreError> {
         let messages: Vec<Message> = fresh.iter().map(|candidate| candidate.message.clone()).collect();
-        let verdicts = handler.handle(transaction, &messages, now).await?;
+        let Decided { verdicts, save } = handler.handle(transaction, &messages, now).await?;
         if verdicts.len() != messages.len() {
             let why = format!("{} verdicts for {} messages", verdicts.len(), messages.len());
             return Err(StoreError::Corrupt { what: format!("the handler of {queue}"), why });
@@ -158,7 +156,7 @@ impl Delivery {
                 }
             }
         }
-        self.store(transaction, queue, done, now, after).await?;
+        together(save, self.store(transaction, queue, done, now, after)).await?;
         after.handled = messages;
         Ok(())
     }
@@ -180,12 +178,9 @@ impl Delivery {
             .collect();
         let send: Vec<Outgoing> = done.iter().flat_map(|(_, output)| output.send.iter().cloned()).collect();
         let resend: Vec<Mark> = done.iter().flat_map(|(_, output)| again(&output.resend)).collect();
-        let (_, _, outbound, marks) = futures_util::try_join!(
-            receive(transaction, queue, now, &receipts),
-            keep(transaction, &kept),
-            enqueue(transaction, self.topology, send),
-            mark(transaction, &resend),
-        )?;
+        let noted = together(receive(transaction, queue, now, &receipts), keep(transaction, &kept));
+        let sent = together(enqueue(transaction, self.topology, send), mark(transaction, &resend));
+        let (_, (outbound, marks)) = together(noted, sent).await?;
         after.outbound = outbound;
         after.again.extend(marks);
         Ok(())

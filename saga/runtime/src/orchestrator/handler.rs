@@ -2,29 +2,21 @@
 
 use std::collections::BTreeSet;
 
-use futures_util::future::BoxFuture;
 use saga_core::{Input, Message, Note, Time};
 use uuid::Uuid;
 
 use super::store::Sagas;
 use super::{Orchestrator, refused};
-use crate::error::StoreError;
-use crate::handler::{Handler, Verdict};
+use crate::handler::{Decided, Handler, Handling, Verdict};
 use crate::store::Transaction;
 
 impl Handler for Orchestrator {
-    fn handle<'a>(
-        &'a self,
-        transaction: &'a Transaction<'a>,
-        batch: &'a [Message],
-        now: Time,
-    ) -> BoxFuture<'a, Result<Vec<Verdict>, StoreError>> {
+    fn handle<'a>(&'a self, transaction: &'a Transaction<'a>, batch: &'a [Message], now: Time) -> Handling<'a> {
         Box::pin(async move {
             let ids: BTreeSet<Uuid> = batch.iter().filter_map(|message| self.saga_of(message)).collect();
             let mut sagas = Sagas::lock(transaction, &Vec::from_iter(ids)).await?;
             let verdicts = batch.iter().map(|message| self.on_message(&mut sagas, message, now)).collect();
-            sagas.save(transaction, now).await?;
-            Ok(verdicts)
+            Ok(Decided::new(verdicts, sagas.save(transaction, now)))
         })
     }
 

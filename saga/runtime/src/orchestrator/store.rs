@@ -8,7 +8,7 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use crate::error::StoreError;
-use crate::store::{Param, Transaction, execute, query};
+use crate::store::{Param, Transaction, execute, query, together};
 
 const LOCK: &str = "SELECT id, state FROM sagas WHERE id = ANY($1) ORDER BY id FOR UPDATE";
 
@@ -108,13 +108,18 @@ impl Sagas {
 
     /// Writes what changed.
     pub(crate) async fn save(self, transaction: &Transaction<'_>, now: Time) -> Result<(), StoreError> {
+        let changed = self.changed.keys().filter_map(|id| self.known.get(id));
+        let (old, new): (Vec<&Instance>, Vec<&Instance>) = changed.partition(|s| self.stored.contains_key(&s.id));
+        let written = together(insert(transaction, &new, now), self.update(transaction, &old, now));
+        together(self.postpone_all(transaction, now), written).await?;
+        Ok(())
+    }
+
+    async fn postpone_all(&self, transaction: &Transaction<'_>, now: Time) -> Result<(), StoreError> {
         if !self.postponed.is_empty() {
             execute(transaction, POSTPONE, &[&self.postponed, &(now + LOOK_AGAIN)]).await?;
         }
-        let changed = self.changed.keys().filter_map(|id| self.known.get(id));
-        let (old, new): (Vec<&Instance>, Vec<&Instance>) = changed.partition(|s| self.stored.contains_key(&s.id));
-        insert(transaction, &new, now).await?;
-        self.update(transaction, &old, now).await
+        Ok(())
     }
 
     async fn update(&self, transaction: &Transaction<'_>, sagas: &[&Instance], now: Time) -> Result<(), StoreError> {

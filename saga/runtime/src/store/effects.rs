@@ -6,7 +6,7 @@ use saga_core::effect::{Effect, EffectState};
 use saga_core::{MessageRef, Time};
 use uuid::Uuid;
 
-use super::{Transaction, execute, query};
+use super::{Transaction, execute, query, together};
 use crate::error::StoreError;
 
 const LOCK: &str = "
@@ -98,8 +98,8 @@ impl Effects {
     /// [`StoreError`]; a unique violation when another copy was first, and the batch is to be run again.
     pub async fn save(self, transaction: &Transaction<'_>, now: Time) -> Result<(), StoreError> {
         let (old, new): (Vec<_>, Vec<_>) = self.changed.iter().partition(|key| self.stored.contains(*key));
-        self.write(transaction, INSERT, &new, now).await?;
-        self.write(transaction, UPDATE, &old, now).await
+        together(self.write(transaction, INSERT, &new, now), self.write(transaction, UPDATE, &old, now)).await?;
+        Ok(())
     }
 
     async fn write(

@@ -65,6 +65,23 @@ pub async fn execute(on: &impl Statements, sql: &str, params: &[Param<'_>]) -> R
     Ok(on.effect(&statement, params).await?)
 }
 
+/// Waits for statements that travel together: one round trip for both, in which the server runs the
+/// first one first. If both fail, the error is the cause: what was sent behind the statement that
+/// failed only hears that the transaction is aborted.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn together<A, B>(
+    first: impl Future<Output = Result<A, StoreError>>,
+    second: impl Future<Output = Result<B, StoreError>>,
+) -> Result<(A, B), StoreError> {
+    match futures_util::join!(first, second) {
+        (Ok(first), Ok(second)) => Ok((first, second)),
+        (Err(error), Ok(_)) | (Ok(_), Err(error)) => Err(error),
+        (Err(first), Err(second)) => Err(if first.is_aftermath() { second } else { first }),
+    }
+}
+
 /// What statements can run on: a transaction, or a pooled connection outside of any.
 pub trait Statements: Sync {
     /// The statement, prepared now or before.

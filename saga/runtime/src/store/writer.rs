@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use saga_core::{Message, Route, Topology};
 
-use super::{Mark, Pool, Statements, Transaction, append, load, mark};
+use super::{Mark, Pool, Statements, Transaction, append, load, mark, together};
 use crate::broker::{Outbound, Properties};
 use crate::error::StoreError;
 use crate::handler::{Again, Outgoing, Output};
@@ -64,8 +64,9 @@ impl Writer {
         let mut client = self.pool.get().await.map_err(StoreError::from)?;
         let transaction = client.transaction().await.map_err(StoreError::from)?;
         let (value, output) = work(&transaction).await?;
-        let outbound = enqueue(&transaction, self.topology, output.send).await?;
-        let again = mark(&transaction, &again(&output.resend)).await?;
+        let resend = again(&output.resend);
+        let (outbound, again) =
+            together(enqueue(&transaction, self.topology, output.send), mark(&transaction, &resend)).await?;
         transaction.commit().await.map_err(StoreError::from)?;
         self.publish.committed(&client, self.topology, outbound, &again).await;
         Ok(value)
@@ -116,8 +117,7 @@ pub(crate) async fn enqueue(
         outgoing.iter().zip(&bodies).map(|(o, body)| (&o.message, body.as_slice())).collect();
     let marks: Vec<Mark> =
         outgoing.iter().map(|o| Mark { message: o.message.reference(), queue: o.queue.clone() }).collect();
-    // Pipelined: one round trip for both.
-    let ((), ids) = futures_util::try_join!(append(transaction, &entries), mark(transaction, &marks))?;
+    let ((), ids) = together(append(transaction, &entries), mark(transaction, &marks)).await?;
     let outbound = outgoing.into_iter().zip(bodies).zip(ids);
     outbound.map(|((outgoing, body), mark)| address(topology, outgoing, body, mark)).collect()
 }

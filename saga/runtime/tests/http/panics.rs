@@ -9,7 +9,7 @@ use lapin::options::BasicPublishOptions;
 use lapin::{BasicProperties, Connection, ConnectionProperties};
 use saga_core::{Body, Message, Time};
 use saga_runtime::testing::{Database, Servers, eventually, process_config};
-use saga_runtime::{Handler, Handling, Process, ProcessError, Spec, Transaction, Verdict, clock, store};
+use saga_runtime::{Decided, Handler, Handling, Process, ProcessError, Spec, Transaction, Verdict, clock, store};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -23,7 +23,7 @@ struct Nervous(Mutex<BTreeSet<Uuid>>);
 
 impl Handler for Nervous {
     fn handle<'a>(&'a self, _: &'a Transaction<'a>, batch: &'a [Message], _: Time) -> Handling<'a> {
-        Box::pin(async move { Ok(batch.iter().map(|note| self.on_note(note)).collect()) })
+        Box::pin(async move { Ok(Decided::nothing_to_write(batch.iter().map(|note| self.on_note(note)).collect())) })
     }
 }
 

@@ -10,7 +10,7 @@ use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
 use saga_core::{Binding, Body, Exchange, ExchangeType, Ids, Message, MessageType, Queue, QueueType, Time, Topology};
 use saga_runtime::testing::{Database, Servers, eventually, process_config};
-use saga_runtime::{Handler, Handling, Process, Spec, Transaction, Verdict, clock, store};
+use saga_runtime::{Decided, Handler, Handling, Process, Spec, Transaction, Verdict, clock, store};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -45,7 +45,9 @@ struct Desk {
 
 impl Handler for Desk {
     fn handle<'a>(&'a self, _: &'a Transaction<'a>, batch: &'a [Message], now: Time) -> Handling<'a> {
-        Box::pin(async move { Ok(batch.iter().map(|note| self.on_note(note, now)).collect()) })
+        Box::pin(
+            async move { Ok(Decided::nothing_to_write(batch.iter().map(|note| self.on_note(note, now)).collect())) },
+        )
     }
 }
 
