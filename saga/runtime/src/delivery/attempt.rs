@@ -1,23 +1,32 @@
 //! One attempt at a batch: one transaction.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use saga_core::{Message, MessageRef, Time};
 
-use super::inspect::{incoming_from, key_of_bytes, meta};
-use super::{Candidate, Delivery, Inspected, MOST_ATTEMPTS, Origin, inspect};
+use super::aside::Aside;
+use super::inspect::incoming_from;
+use super::{Candidate, Delivery, Inspected, Origin, inspect};
 use crate::broker::{Incoming, Outbound};
 use crate::clock;
 use crate::error::StoreError;
 use crate::handler::{Decided, Handler, Outgoing, Output, Verdict};
 use crate::store::{
-    Deferral, Handled, Key, Mark, Parking, Receipt, Transaction, again, enqueue, handled, keep, mark, park, put_off,
-    receive, take_due, together, waiting_in_deferred, waiting_in_parked,
+    Handled, Key, Mark, Receipt, Transaction, again, enqueue, handled, keep, mark, receive, take_due, together,
+    waiting_in_deferred, waiting_in_parked,
 };
 
+/// A queue's messages in a transaction.
+#[derive(Clone, Copy)]
+pub(super) struct Attempt<'a> {
+    pub(super) delivery: &'a Delivery,
+    pub(super) transaction: &'a Transaction<'a>,
+    pub(super) queue: &'static str,
+    pub(super) now: Time,
+}
+
 /// What a transaction leaves to be done after its commit.
-#[derive(Default)]
 struct After {
     outbound: Vec<Outbound>,
     /// Marks of stored messages that go out once more.
@@ -25,19 +34,27 @@ struct After {
     handled: Vec<Message>,
 }
 
+/// What the tables say of a batch.
+#[derive(Default)]
+struct Known {
+    handled: BTreeMap<Key, Handled>,
+    deferred: BTreeSet<String>,
+    parked: BTreeSet<String>,
+}
+
 impl Delivery {
     /// Handles messages in one transaction and publishes what came of it; says how many they were.
     pub(super) async fn attempt(&self, queue: &'static str, origin: Origin) -> Result<usize, StoreError> {
         let Some(handler) = self.handlers.get(queue) else { return Ok(0) };
         let (mut client, start) = (self.pool.get().await?, Instant::now());
-        let now = clock::now();
-        let transaction = client.transaction().await?;
+        let transaction = Transaction::unbegun(&mut client);
+        let attempt = self.in_transaction(&transaction, queue);
         let (arrived, held) = match origin {
             Origin::Broker(batch) => (batch.into_iter().map(|incoming| (0, incoming)).collect(), false),
-            Origin::Deferred(limit) => (due(&transaction, queue, now, limit).await?, true),
+            Origin::Deferred(limit) => (attempt.due(limit).await?, true),
         };
         let count = arrived.len();
-        let after = self.settle(&transaction, queue, handler.as_ref(), arrived, held, now).await?;
+        let after = attempt.settle(handler.as_ref(), arrived, held).await?;
         transaction.commit().await?;
         self.publish.committed(&client, self.topology, after.outbound, &after.again).await;
         handler.committed(&after.handled);
@@ -47,299 +64,164 @@ impl Delivery {
         Ok(count)
     }
 
+    pub(super) fn in_transaction<'a>(&'a self, transaction: &'a Transaction<'a>, queue: &'static str) -> Attempt<'a> {
+        Attempt { delivery: self, transaction, queue, now: clock::now() }
+    }
+}
+
+impl<'a> Attempt<'a> {
+    /// Messages that were put off and are due, with how often they were.
+    pub(super) async fn due(self, limit: i64) -> Result<Vec<(u32, Incoming)>, StoreError> {
+        self.transaction.start().await?;
+        let due = take_due(self.transaction, self.queue, self.now, limit).await?;
+        Ok(due.into_iter().map(|(attempt, meta, body)| (attempt, incoming_from(&meta, body))).collect())
+    }
+
     async fn settle(
-        &self,
-        transaction: &Transaction<'_>,
-        queue: &'static str,
+        self,
         handler: &dyn Handler,
         arrived: Vec<(u32, Incoming)>,
         held: bool,
-        now: Time,
     ) -> Result<After, StoreError> {
-        let mut good: BTreeMap<Key, Candidate> = BTreeMap::new();
-        let mut order = Vec::with_capacity(arrived.len());
-        for (attempt, incoming) in arrived {
-            match inspect(incoming, attempt, self.topology, now, self.retention) {
-                Inspected::Good(candidate) => match good.get(&key_of(&candidate.message)) {
-                    None => {
-                        order.push(key_of(&candidate.message));
-                        good.insert(key_of(&candidate.message), *candidate);
-                    }
-                    Some(first) if first.hash == candidate.hash => {
-                        self.metrics.duplicates.inc();
-                    }
-                    Some(_) => self.park_conflict(transaction, queue, &candidate, now).await?,
-                },
-                Inspected::Ahead(candidate) => {
-                    let due = candidate.message.time;
-                    defer(transaction, queue, &candidate, due, "its time is ahead of ours").await?;
-                }
-                Inspected::Bad { incoming, message, reason, detail } => {
-                    self.park_bad(transaction, queue, &incoming, message.as_deref(), reason, &detail, now).await?;
-                }
-            }
+        let (good, mut aside) = self.sort(arrived);
+        let batch = messages_of(&good);
+        // Almost always nothing of it is known. So the handler locks and decides, which writes nothing, while that is
+        // looked up: one round trip for both, and for BEGIN.
+        let looking = together(self.known(&good), self.decide(handler, &batch));
+        let (_, (known, decided)) = together(self.transaction.start(), looking).await?;
+        let total = good.len();
+        let (fresh, repeated) = self.fresh(good, &known, held, &mut aside);
+        let all_fresh = fresh.len() == total;
+        let rest = if all_fresh { Vec::new() } else { messages_of(&fresh) };
+        let decided = if all_fresh {
+            decided
+        } else {
+            drop(decided);
+            self.decide(handler, &rest).await?
+        };
+        for one in aside {
+            self.set_aside(one).await?;
         }
-        let mut after = After::default();
-        let fresh = self.fresh(transaction, queue, handler, order, good, held, now, &mut after).await?;
-        if !fresh.is_empty() {
-            self.handle(transaction, queue, handler, fresh, now, &mut after).await?;
-        }
-        Ok(after)
+        let repeated = if handler.answers_again() { repeated } else { Vec::new() };
+        let (outbound, again) = self.write(&fresh, decided, repeated).await?;
+        Ok(After { outbound, again, handled: if all_fresh { batch } else { rest } })
     }
 
-    /// What was not handled before. Repetitions are answered again, conflicts parked, and copies of
-    /// what waits here already are dropped.
-    #[expect(clippy::too_many_arguments, reason = "the parts of one transaction")]
-    async fn fresh(
-        &self,
-        transaction: &Transaction<'_>,
-        queue: &'static str,
-        handler: &dyn Handler,
-        order: Vec<Key>,
-        mut good: BTreeMap<Key, Candidate>,
-        held: bool,
-        now: Time,
-        after: &mut After,
-    ) -> Result<Vec<Candidate>, StoreError> {
-        let references = good.values().map(|candidate| candidate.message.reference());
-        let keys: Vec<&str> = good.values().map(|candidate| candidate.key.as_str()).collect();
-        let waiting =
-            together(waiting_in_deferred(transaction, queue, &keys), waiting_in_parked(transaction, queue, &keys));
-        let (known, (deferred, parked)) = together(handled(transaction, queue, references), waiting).await?;
-        let waiting: BTreeSet<String> = if held { parked } else { &deferred | &parked };
-        let mut fresh = Vec::new();
-        let mut repeated: Vec<MessageRef> = Vec::new();
-        for key in order {
-            let Some(candidate) = good.remove(&key) else { continue };
-            match known.get(&key) {
-                Some(Handled { hash, answers }) if *hash == candidate.hash => {
-                    self.metrics.duplicates.inc();
-                    if handler.answers_again() {
-                        repeated.extend(answers);
+    /// What a handler may see, each message once and in order; and what it may not.
+    fn sort(self, arrived: Vec<(u32, Incoming)>) -> (Vec<Candidate>, Vec<Aside>) {
+        let Delivery { topology, retention, metrics, .. } = self.delivery;
+        let (mut good, mut aside): (Vec<Candidate>, _) = (Vec::with_capacity(arrived.len()), Vec::new());
+        let mut places: BTreeMap<Key, usize> = BTreeMap::new();
+        for (attempt, incoming) in arrived {
+            match inspect(incoming, attempt, topology, self.now, *retention) {
+                Inspected::Good(candidate) => match places.get(&candidate.inbox_key()) {
+                    None => {
+                        places.insert(candidate.inbox_key(), good.len());
+                        good.push(*candidate);
                     }
+                    Some(first) if good[*first].hash == candidate.hash => {
+                        metrics.duplicates.inc();
+                    }
+                    Some(_) => aside.push(Aside::Conflict(candidate)),
+                },
+                Inspected::Ahead(candidate) => aside.push(Aside::Ahead(candidate)),
+                Inspected::Bad(bad) => aside.push(Aside::Bad(bad)),
+            }
+        }
+        (good, aside)
+    }
+
+    async fn known(self, good: &[Candidate]) -> Result<Known, StoreError> {
+        if good.is_empty() {
+            return Ok(Known::default());
+        }
+        let references = good.iter().map(|candidate| candidate.message.reference());
+        let keys: Vec<&str> = good.iter().map(|candidate| candidate.key.as_str()).collect();
+        let waiting = together(
+            waiting_in_deferred(self.transaction, self.queue, &keys),
+            waiting_in_parked(self.transaction, self.queue, &keys),
+        );
+        let (handled, (deferred, parked)) =
+            together(handled(self.transaction, self.queue, references), waiting).await?;
+        Ok(Known { handled, deferred, parked })
+    }
+
+    async fn decide<'b>(self, handler: &'b dyn Handler, batch: &'b [Message]) -> Result<Decided<'b>, StoreError>
+    where
+        'a: 'b,
+    {
+        if batch.is_empty() {
+            return Ok(Decided::nothing_to_write(Vec::new()));
+        }
+        let decided = handler.handle(self.transaction, batch, self.now).await?;
+        if decided.verdicts.len() == batch.len() {
+            return Ok(decided);
+        }
+        let why = format!("{} verdicts for {} messages", decided.verdicts.len(), batch.len());
+        Err(StoreError::Corrupt { what: format!("the handler of {}", self.queue), why })
+    }
+
+    /// What was not handled before, and the recorded answers of what was. Conflicts go aside, and copies of what waits
+    /// here already are dropped.
+    fn fresh(
+        self,
+        good: Vec<Candidate>,
+        known: &Known,
+        held: bool,
+        aside: &mut Vec<Aside>,
+    ) -> (Vec<Candidate>, Vec<MessageRef>) {
+        let waits = |key: &str| known.parked.contains(key) || (!held && known.deferred.contains(key));
+        let (mut fresh, mut repeated) = (Vec::with_capacity(good.len()), Vec::new());
+        for candidate in good {
+            match known.handled.get(&candidate.inbox_key()) {
+                Some(Handled { hash, answers }) if *hash == candidate.hash => {
+                    self.delivery.metrics.duplicates.inc();
+                    repeated.extend(answers);
                 }
-                Some(_) => self.park_conflict(transaction, queue, &candidate, now).await?,
-                None if waiting.contains(&candidate.key) => {
-                    self.metrics.duplicates.inc();
+                Some(_) => aside.push(Aside::Conflict(Box::new(candidate))),
+                None if waits(&candidate.key) => {
+                    self.delivery.metrics.duplicates.inc();
                 }
                 None => fresh.push(candidate),
             }
         }
-        let marks: Vec<Mark> = repeated.into_iter().map(|message| Mark { message, queue: None }).collect();
-        after.again.extend(mark(transaction, &marks).await?);
-        Ok(fresh)
+        (fresh, repeated)
     }
 
-    async fn handle(
-        &self,
-        transaction: &Transaction<'_>,
-        queue: &'static str,
-        handler: &dyn Handler,
-        fresh: Vec<Candidate>,
-        now: Time,
-        after: &mut After,
-    ) -> Result<(), StoreError> {
-        let messages: Vec<Message> = fresh.iter().map(|candidate| candidate.message.clone()).collect();
-        let Decided { verdicts, save } = handler.handle(transaction, &messages, now).await?;
-        if verdicts.len() != messages.len() {
-            let why = format!("{} verdicts for {} messages", verdicts.len(), messages.len());
-            return Err(StoreError::Corrupt { what: format!("the handler of {queue}"), why });
-        }
-        let mut done = Vec::new();
+    /// The handler's changes, inbox, kept messages, journal and outbox: one round trip. What comes back is to be published.
+    async fn write(
+        self,
+        fresh: &[Candidate],
+        decided: Decided<'_>,
+        repeated: Vec<MessageRef>,
+    ) -> Result<(Vec<Outbound>, Vec<i64>), StoreError> {
+        let Decided { verdicts, save } = decided;
+        let mut done = Vec::with_capacity(fresh.len());
         for (candidate, verdict) in fresh.iter().zip(verdicts) {
             match verdict {
                 Verdict::Done(output) => done.push((candidate, output)),
-                Verdict::PutOff { reason } => self.try_later(transaction, queue, candidate, &reason, now).await?,
-                Verdict::Park { reason, detail } => {
-                    let (incoming, message) = (&candidate.incoming, Some(&candidate.message));
-                    self.park_bad(transaction, queue, incoming, message, reason, &detail, now).await?;
-                }
+                Verdict::PutOff { reason } => self.try_later(candidate, &reason).await?,
+                Verdict::Park { reason, detail } => self.park(candidate, reason, &detail).await?,
             }
         }
-        together(save, self.store(transaction, queue, done, now, after)).await?;
-        after.handled = messages;
-        Ok(())
-    }
-
-    /// Inbox, kept messages, journal and outbox of what was handled.
-    async fn store(
-        &self,
-        transaction: &Transaction<'_>,
-        queue: &'static str,
-        done: Vec<(&Candidate, Output)>,
-        now: Time,
-        after: &mut After,
-    ) -> Result<(), StoreError> {
         let receipts: Vec<Receipt<'_>> = done.iter().map(|(candidate, output)| receipt(candidate, output)).collect();
         let kept: Vec<(&Message, &[u8])> = done
             .iter()
             .filter(|(_, output)| output.keep)
             .map(|(candidate, _)| (&candidate.message, candidate.incoming.body.as_slice()))
             .collect();
+        let repeated = repeated.into_iter().map(|message| Mark { message, queue: None });
+        let resend: Vec<Mark> = repeated.chain(done.iter().flat_map(|(_, output)| again(&output.resend))).collect();
         let send: Vec<Outgoing> = done.iter().flat_map(|(_, output)| output.send.iter().cloned()).collect();
-        let resend: Vec<Mark> = done.iter().flat_map(|(_, output)| again(&output.resend)).collect();
-        let noted = together(receive(transaction, queue, now, &receipts), keep(transaction, &kept));
-        let sent = together(enqueue(transaction, self.topology, send), mark(transaction, &resend));
-        let (_, (outbound, marks)) = together(noted, sent).await?;
-        after.outbound = outbound;
-        after.again.extend(marks);
-        Ok(())
-    }
-
-    /// Puts a message off, a little longer each time, and parks it in the end.
-    async fn try_later(
-        &self,
-        transaction: &Transaction<'_>,
-        queue: &str,
-        candidate: &Candidate,
-        reason: &str,
-        now: Time,
-    ) -> Result<(), StoreError> {
-        if candidate.attempt >= MOST_ATTEMPTS {
-            let (incoming, message) = (&candidate.incoming, Some(&candidate.message));
-            return self.park_bad(transaction, queue, incoming, message, "put_off_too_often", reason, now).await;
-        }
-        self.metrics.put_off.inc();
-        defer(transaction, queue, candidate, now + wait(candidate.attempt), reason).await
-    }
-
-    async fn park_conflict(
-        &self,
-        transaction: &Transaction<'_>,
-        queue: &str,
-        candidate: &Candidate,
-        now: Time,
-    ) -> Result<(), StoreError> {
-        self.metrics.conflicts.inc();
-        let detail = "another message of this id, with other content, was here before";
-        let parking = parking(queue, &candidate.incoming, Some(&candidate.message), "conflict", detail);
-        park(transaction, now, &parking).await
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "what is known of a message that nobody can handle")]
-    async fn park_bad(
-        &self,
-        transaction: &Transaction<'_>,
-        queue: &str,
-        incoming: &Incoming,
-        message: Option<&Message>,
-        reason: &'static str,
-        detail: &str,
-        now: Time,
-    ) -> Result<(), StoreError> {
-        let id = message.map(|m| m.id.to_string());
-        tracing::warn!(queue, reason, detail, message_id = id, "a message is parked");
-        self.metrics.parked(reason);
-        park(transaction, now, &parking(queue, incoming, message, reason, detail)).await
-    }
-
-    /// Puts off a message whose handling fails, in a transaction of its own; parks it in the end.
-    pub(super) async fn set_aside(
-        &self,
-        queue: &'static str,
-        incoming: &Incoming,
-        attempt: u32,
-        error: &StoreError,
-    ) -> Result<(), StoreError> {
-        let mut client = self.pool.get().await?;
-        let transaction = client.transaction().await?;
-        let now = clock::now();
-        self.set_aside_in(&transaction, queue, incoming.clone(), attempt, error, now).await?;
-        Ok(transaction.commit().await?)
-    }
-
-    async fn set_aside_in(
-        &self,
-        transaction: &Transaction<'_>,
-        queue: &'static str,
-        incoming: Incoming,
-        attempt: u32,
-        error: &StoreError,
-        now: Time,
-    ) -> Result<(), StoreError> {
-        match inspect(incoming, attempt, self.topology, now, self.retention) {
-            Inspected::Good(candidate) | Inspected::Ahead(candidate) => {
-                self.try_later(transaction, queue, &candidate, &format!("handling failed: {error}"), now).await
-            }
-            Inspected::Bad { incoming, message, reason, detail } => {
-                self.park_bad(transaction, queue, &incoming, message.as_deref(), reason, &detail, now).await
-            }
-        }
-    }
-
-    /// The first message that is due fails: it is put off again, so that it holds nothing back.
-    pub(super) async fn put_due_off_again(&self, queue: &'static str, error: &StoreError) -> Result<usize, StoreError> {
-        let mut client = self.pool.get().await?;
-        let transaction = client.transaction().await?;
-        let now = clock::now();
-        let due = due(&transaction, queue, now, 1).await?;
-        let count = due.len();
-        for (attempt, incoming) in due {
-            tracing::error!(queue, attempt, %error, "a message that was put off fails again");
-            self.set_aside_in(&transaction, queue, incoming, attempt, error, now).await?;
-        }
-        transaction.commit().await?;
-        Ok(count)
+        let noted = together(receive(self.transaction, self.queue, self.now, &receipts), keep(self.transaction, &kept));
+        let sent = together(enqueue(self.transaction, self.delivery.topology, send), mark(self.transaction, &resend));
+        let (_, (_, sent)) = together(save, together(noted, sent)).await?;
+        Ok(sent)
     }
 }
 
-/// What a message is known by in the inbox.
-fn key_of(message: &Message) -> Key {
-    (message.time.date(), message.id)
-}
-
-async fn due(
-    transaction: &Transaction<'_>,
-    queue: &str,
-    now: Time,
-    limit: i64,
-) -> Result<Vec<(u32, Incoming)>, StoreError> {
-    let due = take_due(transaction, queue, now, limit).await?;
-    Ok(due.into_iter().map(|(attempt, meta, body)| (attempt, incoming_from(&meta, body))).collect())
-}
-
-async fn defer(
-    transaction: &Transaction<'_>,
-    queue: &str,
-    candidate: &Candidate,
-    due_at: Time,
-    reason: &str,
-) -> Result<(), StoreError> {
-    let deferral = Deferral {
-        queue,
-        key: candidate.key.clone(),
-        message: Some(candidate.message.reference()),
-        attempt: candidate.attempt + 1,
-        due_at,
-        reason,
-        incoming: meta(&candidate.incoming),
-        body: &candidate.incoming.body,
-    };
-    put_off(transaction, &deferral).await
-}
-
-fn parking<'a>(
-    queue: &'a str,
-    incoming: &'a Incoming,
-    message: Option<&'a Message>,
-    reason: &'a str,
-    detail: &'a str,
-) -> Parking<'a> {
-    let kind = message.map(|m| m.kind.as_str());
-    let step = message.and_then(|m| m.step.as_deref());
-    let fingerprint = [Some(reason), kind, step].into_iter().flatten().collect::<Vec<_>>().join("/");
-    Parking {
-        queue,
-        key: key_of_bytes(&incoming.body),
-        message_id: message.map(|m| m.id),
-        kind,
-        saga_id: message.and_then(|m| m.saga_id),
-        reason,
-        detail,
-        fingerprint: fingerprint.chars().take(200).collect(),
-        incoming: meta(incoming),
-        body: &incoming.body,
-    }
+fn messages_of(candidates: &[Candidate]) -> Vec<Message> {
+    candidates.iter().map(|candidate| candidate.message.clone()).collect()
 }
 
 fn receipt<'a>(candidate: &'a Candidate, output: &Output) -> Receipt<'a> {
@@ -351,9 +233,4 @@ fn receipt<'a>(candidate: &'a Candidate, output: &Output) -> Receipt<'a> {
         note: output.note,
         answers: sent.chain(resent).collect(),
     }
-}
-
-/// How long a message is put off: a second at first, doubling, at most a minute.
-fn wait(attempt: u32) -> Duration {
-    Duration::from_secs(2_u64.saturating_pow(attempt.min(6)).min(60))
 }

@@ -7,6 +7,7 @@ use time::Duration;
 
 use super::CRASH_LOOP;
 use crate::broker::Incoming;
+use crate::store::Key;
 
 /// Larger messages are refused: a message carries ids and facts, not files.
 const MOST_BYTES: usize = 1024 * 1024;
@@ -33,7 +34,23 @@ pub(crate) enum Inspected {
     /// Its time has not come.
     Ahead(Box<Candidate>),
     /// No handler will ever see it like this.
-    Bad { incoming: Incoming, message: Option<Box<Message>>, reason: &'static str, detail: String },
+    Bad(Bad),
+}
+
+/// A message that no handler will ever see like this, and why.
+#[derive(Debug)]
+pub(crate) struct Bad {
+    pub(crate) incoming: Incoming,
+    pub(crate) message: Option<Box<Message>>,
+    pub(crate) reason: &'static str,
+    pub(crate) detail: String,
+}
+
+impl Candidate {
+    /// What it is known by in the inbox.
+    pub(crate) fn inbox_key(&self) -> Key {
+        (self.message.time.date(), self.message.id)
+    }
 }
 
 /// Looks at a message.
@@ -46,17 +63,17 @@ pub(crate) fn inspect(
 ) -> Inspected {
     if incoming.body.len() > MOST_BYTES {
         let detail = format!("it has {} bytes, {MOST_BYTES} are the most", incoming.body.len());
-        return Inspected::Bad { incoming, message: None, reason: "too_large", detail };
+        return Inspected::Bad(Bad { incoming, message: None, reason: "too_large", detail });
     }
     let message = match Message::parse(&incoming.body) {
         Ok(message) => message,
         Err(error) => {
             let (reason, detail) = (name_of(&error), error.to_string());
-            return Inspected::Bad { incoming, message: None, reason, detail };
+            return Inspected::Bad(Bad { incoming, message: None, reason, detail });
         }
     };
     match fault(&incoming, &message, topology, now, retention) {
-        Some((reason, detail)) => Inspected::Bad { incoming, message: Some(Box::new(message)), reason, detail },
+        Some((reason, detail)) => Inspected::Bad(Bad { incoming, message: Some(Box::new(message)), reason, detail }),
         None => {
             let ahead = message.time - now > MOST_AHEAD;
             let candidate = Box::new(Candidate {

@@ -5,6 +5,7 @@
 //! acknowledged. What fails is run again message by message, so that one bad message cannot fail
 //! its neighbours; what fails alone is put off, and parked in the end.
 
+mod aside;
 mod attempt;
 mod inspect;
 
@@ -115,7 +116,7 @@ impl Delivery {
     async fn give_up(&self, queue: &'static str, incoming: &Incoming, error: StoreError) -> Result<(), Stopping> {
         tracing::error!(queue, %error, "a message cannot be handled; it is put off");
         let mut waits = waits();
-        while let Err(failure) = self.set_aside(queue, incoming, 1, &error).await {
+        while let Err(failure) = self.set_failed_aside(queue, incoming, 1, &error).await {
             let wait = waits.next().unwrap_or(LONGEST_WAIT);
             tracing::error!(queue, error = %failure, wait_ms = wait.as_millis(), "a message cannot even be put off; it waits");
             self.pause(wait).await?;

@@ -8,7 +8,7 @@ use crate::broker::{Deliver, Incoming, Stopping};
 use crate::clock;
 use crate::delivery::{key_of_bytes, meta};
 use crate::error::StoreError;
-use crate::store::{Parking, Pool, park};
+use crate::store::{Parking, Pool, Transaction, park};
 use saga_core::Message;
 
 /// Parks dead letters.
@@ -26,7 +26,7 @@ impl DeadLetters {
 
     async fn park_all(&self, batch: &[Incoming]) -> Result<(), StoreError> {
         let mut client = self.pool.get().await?;
-        let transaction = client.transaction().await?;
+        let transaction = Transaction::begin(&mut client).await?;
         let now = clock::now();
         for incoming in batch {
             let message = Message::parse(&incoming.body).ok();
@@ -34,7 +34,7 @@ impl DeadLetters {
             tracing::warn!(queue = parking.queue, key = parking.key, "a dead letter of the broker is parked");
             park(&transaction, now, &parking).await?;
         }
-        Ok(transaction.commit().await?)
+        transaction.commit().await
     }
 }
 

@@ -6,7 +6,7 @@ use saga_core::{Input, Message, Note, Time};
 use uuid::Uuid;
 
 use super::store::Sagas;
-use super::{Orchestrator, refused};
+use super::{Orchestrator, output, refused};
 use crate::handler::{Decided, Handler, Handling, Verdict};
 use crate::store::Transaction;
 
@@ -16,7 +16,7 @@ impl Handler for Orchestrator {
             let ids: BTreeSet<Uuid> = batch.iter().filter_map(|message| self.saga_of(message)).collect();
             let mut sagas = Sagas::lock(transaction, &Vec::from_iter(ids)).await?;
             let verdicts = batch.iter().map(|message| self.on_message(&mut sagas, message, now)).collect();
-            Ok(Decided::new(verdicts, sagas.save(transaction, now)))
+            Ok(Decided::new(verdicts, self.save(sagas, transaction, now)))
         })
     }
 
@@ -48,9 +48,9 @@ impl Orchestrator {
         match engine.decide(saga, Input::Message(message), now) {
             Ok(decision) => {
                 let applied = decision.note == Note::Applied;
-                let (next, output) = self.output(engine, saga, decision, now);
+                let (next, output) = output(decision);
                 if applied {
-                    sagas.set(next, now);
+                    sagas.set(next);
                 }
                 Verdict::Done(output)
             }

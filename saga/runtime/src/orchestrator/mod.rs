@@ -15,8 +15,11 @@ use std::sync::Arc;
 use refinery::Runner;
 use saga_core::{Decision, Definition, Direction, Engine, Ids, Input, Instance, Note, Refusal, Time, Timings};
 
+use crate::error::StoreError;
 use crate::handler::{Again, Outgoing, Output, Verdict};
 use crate::metrics::Metrics;
+use crate::store::Transaction;
+use store::Sagas;
 
 pub use dead_letters::DeadLetters;
 pub use peers::{Peer, Peers, Silent};
@@ -78,17 +81,16 @@ impl Orchestrator {
         self.engines.values().rev().find(|engine| engine.definition.starts_on == kind)
     }
 
-    /// What goes out because of a decision, and what is said of it.
-    fn output(&self, engine: &Engine, before: Option<&Instance>, decision: Decision, now: Time) -> (Instance, Output) {
-        self.observe(engine, before, &decision.next, now);
-        output(decision)
+    /// Writes what changed, counts it, and says what a person should know.
+    async fn save(&self, sagas: Sagas, transaction: &Transaction<'_>, now: Time) -> Result<(), StoreError> {
+        sagas.changed().for_each(|(before, next)| self.observe(before, next, now));
+        sagas.save(transaction, now).await
     }
 
-    /// Counts what changed and says what a person should know.
-    fn observe(&self, engine: &Engine, before: Option<&Instance>, next: &Instance, now: Time) {
+    fn observe(&self, before: Option<&Instance>, next: &Instance, now: Time) {
         match before {
             None => self.metrics.saga_started(&next.definition),
-            Some(before) => self.observe_steps(engine, before, next, now),
+            Some(before) => self.observe_steps(before, next, now),
         }
         let moved_on = before.is_none_or(|saga| saga.phase != next.phase);
         if moved_on && next.phase.is_end() {
@@ -117,7 +119,8 @@ pub fn output(decision: Decision) -> (Instance, Output) {
 
 impl Orchestrator {
     /// Measures the steps that were waiting and are no longer.
-    fn observe_steps(&self, engine: &Engine, before: &Instance, next: &Instance, now: Time) {
+    fn observe_steps(&self, before: &Instance, next: &Instance, now: Time) {
+        let Some(engine) = self.engine_of(next) else { return };
         let rows = engine.definition.steps.iter().zip(before.steps.iter().zip(&next.steps));
         for (step, (was, is)) in rows {
             let (Some(direction), None, Some(asked)) = (was.waiting(), is.waiting(), was.asked_at) else { continue };

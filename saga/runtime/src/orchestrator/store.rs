@@ -44,10 +44,9 @@ const UPDATE: &str = "
 /// The sagas that a batch touches: locked, changed in memory, written once.
 #[derive(Debug, Default)]
 pub(crate) struct Sagas {
-    known: BTreeMap<Uuid, Instance>,
-    /// The versions as stored; a saga that is not here is new.
-    stored: BTreeMap<Uuid, u64>,
-    changed: BTreeMap<Uuid, Time>,
+    /// As they are stored; a saga that is not here is new.
+    stored: BTreeMap<Uuid, Instance>,
+    changed: BTreeMap<Uuid, Instance>,
     postponed: Vec<Uuid>,
 }
 
@@ -84,21 +83,24 @@ impl Sagas {
     }
 
     fn stored(&mut self, instance: Instance) {
-        self.stored.insert(instance.id, instance.version);
-        self.known.insert(instance.id, instance);
+        self.stored.insert(instance.id, instance);
     }
 
     pub(crate) fn get(&self, id: Uuid) -> Option<&Instance> {
-        self.known.get(&id)
+        self.changed.get(&id).or_else(|| self.stored.get(&id))
     }
 
     pub(crate) fn ids(&self) -> Vec<Uuid> {
-        self.known.keys().copied().collect()
+        self.stored.keys().copied().collect()
     }
 
-    pub(crate) fn set(&mut self, instance: Instance, now: Time) {
-        self.changed.insert(instance.id, now);
-        self.known.insert(instance.id, instance);
+    pub(crate) fn set(&mut self, instance: Instance) {
+        self.changed.insert(instance.id, instance);
+    }
+
+    /// What changed, each as it was stored and as it is now.
+    pub(crate) fn changed(&self) -> impl Iterator<Item = (Option<&Instance>, &Instance)> {
+        self.changed.iter().map(|(id, instance)| (self.stored.get(id), instance))
     }
 
     /// Moves the alarm of a saga that cannot be woken to a little later; nothing else of it changes.
@@ -108,8 +110,8 @@ impl Sagas {
 
     /// Writes what changed.
     pub(crate) async fn save(self, transaction: &Transaction<'_>, now: Time) -> Result<(), StoreError> {
-        let changed = self.changed.keys().filter_map(|id| self.known.get(id));
-        let (old, new): (Vec<&Instance>, Vec<&Instance>) = changed.partition(|s| self.stored.contains_key(&s.id));
+        let (old, new): (Vec<&Instance>, Vec<&Instance>) =
+            self.changed.values().partition(|s| self.stored.contains_key(&s.id));
         let written = together(insert(transaction, &new, now), self.update(transaction, &old, now));
         together(self.postpone_all(transaction, now), written).await?;
         Ok(())
@@ -126,7 +128,7 @@ impl Sagas {
         if sagas.is_empty() {
             return Ok(());
         }
-        let expected: Vec<i64> = sagas.iter().map(|s| int8(self.stored.get(&s.id).copied().unwrap_or(0))).collect();
+        let expected: Vec<i64> = sagas.iter().map(|s| int8(self.stored.get(&s.id).map_or(0, |s| s.version))).collect();
         let columns = Columns::of(sagas, now)?;
         let c = &columns;
         let params: [Param<'_>; 10] =

@@ -9,7 +9,7 @@ use saga_core::Input;
 use tokio_util::sync::CancellationToken;
 
 use super::store::Sagas;
-use super::{Orchestrator, decide};
+use super::{Orchestrator, decide, output};
 use crate::clock;
 use crate::error::StoreError;
 use crate::handler::Output;
@@ -40,8 +40,8 @@ pub async fn wake_due(orchestrator: &Orchestrator, writer: &Writer, limit: i64) 
                 // One saga that makes the engine panic must not keep all others from being woken.
                 match catch_unwind(AssertUnwindSafe(|| decide(engine, saga, Input::Wake, now))) {
                     Ok(Ok(decision)) => {
-                        let (next, output) = orchestrator.output(engine, Some(saga), decision, now);
-                        sagas.set(next, now);
+                        let (next, output) = output(decision);
+                        sagas.set(next);
                         all.send.extend(output.send);
                         all.resend.extend(output.resend);
                     }
@@ -55,7 +55,7 @@ pub async fn wake_due(orchestrator: &Orchestrator, writer: &Writer, limit: i64) 
                     }
                 }
             }
-            sagas.save(transaction, now).await?;
+            orchestrator.save(sagas, transaction, now).await?;
             Ok::<_, StoreError>((i64::try_from(ids.len()).unwrap_or(limit), all))
         })
         .await

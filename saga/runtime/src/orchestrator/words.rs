@@ -3,8 +3,8 @@
 use saga_core::{Engine, Input, Instance, Message, MessageRef, OperatorWord, Refusal};
 use uuid::Uuid;
 
-use super::Orchestrator;
 use super::store::Sagas;
+use super::{Orchestrator, output};
 use crate::clock;
 use crate::error::StoreError;
 use crate::store::{Transaction, Writer, audit, query_opt};
@@ -51,9 +51,9 @@ pub async fn say(
             let engine = orchestrator.engine_of(saga).ok_or(WordError::UnknownDefinition(id))?;
             let word = with_starter(transaction, engine, saga, word).await?;
             let decision = engine.decide(Some(saga), Input::Operator(&word), now)?;
-            let (next, output) = orchestrator.output(engine, Some(saga), decision, now);
-            sagas.set(next.clone(), now);
-            sagas.save(transaction, now).await?;
+            let (next, output) = output(decision);
+            sagas.set(next.clone());
+            orchestrator.save(sagas, transaction, now).await?;
             audit(transaction, now, who, name_of(&word), &id.to_string(), Some(why)).await?;
             Ok((next, output))
         })

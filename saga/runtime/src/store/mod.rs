@@ -14,10 +14,12 @@ mod outbox;
 mod parked;
 mod pool;
 mod schema;
+mod transaction;
 mod writer;
 
-use tokio_postgres::Row;
+use deadpool_postgres::Object;
 use tokio_postgres::types::ToSql;
+use tokio_postgres::{Row, Statement};
 
 use crate::error::StoreError;
 
@@ -30,11 +32,9 @@ pub(crate) use outbox::{Mark, OutboxMarks, load, mark};
 pub(crate) use parked::{Parking, park, waiting_in_parked};
 pub use pool::{Pool, PoolError, connect};
 pub use schema::{SchemaError, migrate, no_migrations, partitions};
+pub use transaction::Transaction;
 pub use writer::Writer;
 pub(crate) use writer::{Publish, again, enqueue};
-
-/// A transaction on a pooled connection, whose statements are prepared once.
-pub type Transaction<'a> = deadpool_postgres::Transaction<'a>;
 
 /// A parameter of a statement.
 pub type Param<'a> = &'a (dyn ToSql + Sync);
@@ -85,51 +85,47 @@ pub async fn together<A, B>(
 /// What statements can run on: a transaction, or a pooled connection outside of any.
 pub trait Statements: Sync {
     /// The statement, prepared now or before.
-    fn prepared(
-        &self,
-        sql: &str,
-    ) -> impl Future<Output = Result<tokio_postgres::Statement, tokio_postgres::Error>> + Send;
+    fn prepared(&self, sql: &str) -> impl Future<Output = Result<Statement, tokio_postgres::Error>> + Send;
 
     /// Its rows.
     fn run(
         &self,
-        statement: &tokio_postgres::Statement,
+        statement: &Statement,
         params: &[Param<'_>],
     ) -> impl Future<Output = Result<Vec<Row>, tokio_postgres::Error>> + Send;
 
     /// The number of rows that it changed.
     fn effect(
         &self,
-        statement: &tokio_postgres::Statement,
+        statement: &Statement,
         params: &[Param<'_>],
     ) -> impl Future<Output = Result<u64, tokio_postgres::Error>> + Send;
 }
 
-macro_rules! statements {
-    ($type:ty) => {
-        impl Statements for $type {
-            async fn prepared(&self, sql: &str) -> Result<tokio_postgres::Statement, tokio_postgres::Error> {
-                self.prepare_cached(sql).await
-            }
+impl Statements for Object {
+    async fn prepared(&self, sql: &str) -> Result<Statement, tokio_postgres::Error> {
+        self.prepare_cached(sql).await
+    }
 
-            async fn run(
-                &self,
-                statement: &tokio_postgres::Statement,
-                params: &[Param<'_>],
-            ) -> Result<Vec<Row>, tokio_postgres::Error> {
-                self.query(statement, params).await
-            }
+    async fn run(&self, statement: &Statement, params: &[Param<'_>]) -> Result<Vec<Row>, tokio_postgres::Error> {
+        self.query(statement, params).await
+    }
 
-            async fn effect(
-                &self,
-                statement: &tokio_postgres::Statement,
-                params: &[Param<'_>],
-            ) -> Result<u64, tokio_postgres::Error> {
-                self.execute(statement, params).await
-            }
-        }
-    };
+    async fn effect(&self, statement: &Statement, params: &[Param<'_>]) -> Result<u64, tokio_postgres::Error> {
+        self.execute(statement, params).await
+    }
 }
 
-statements!(Transaction<'_>);
-statements!(deadpool_postgres::Object);
+impl Statements for Transaction<'_> {
+    async fn prepared(&self, sql: &str) -> Result<Statement, tokio_postgres::Error> {
+        self.client.prepared(sql).await
+    }
+
+    async fn run(&self, statement: &Statement, params: &[Param<'_>]) -> Result<Vec<Row>, tokio_postgres::Error> {
+        self.client.run(statement, params).await
+    }
+
+    async fn effect(&self, statement: &Statement, params: &[Param<'_>]) -> Result<u64, tokio_postgres::Error> {
+        self.client.effect(statement, params).await
+    }
+}

@@ -62,12 +62,12 @@ impl Writer {
         E: From<StoreError>,
     {
         let mut client = self.pool.get().await.map_err(StoreError::from)?;
-        let transaction = client.transaction().await.map_err(StoreError::from)?;
+        let transaction = Transaction::begin(&mut client).await?;
         let (value, output) = work(&transaction).await?;
         let resend = again(&output.resend);
         let (outbound, again) =
             together(enqueue(&transaction, self.topology, output.send), mark(&transaction, &resend)).await?;
-        transaction.commit().await.map_err(StoreError::from)?;
+        transaction.commit().await?;
         self.publish.committed(&client, self.topology, outbound, &again).await;
         Ok(value)
     }

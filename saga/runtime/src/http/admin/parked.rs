@@ -12,7 +12,6 @@ use uuid::Uuid;
 use super::{Admin, limit, next};
 use crate::broker::{Parcel, PublishError};
 use crate::clock;
-use crate::error::StoreError;
 use crate::http::problem::{BROKER_UNAVAILABLE, INVALID_BODY};
 use crate::http::{Json, Operator, Path, Problem, Query};
 use crate::store::admin::{self, Closed, Parked, ParkedFilter, ParkedGroup, ParkedMessage, ParkedState};
@@ -125,7 +124,7 @@ pub(super) async fn replay(
     Path(id): Path<i64>,
 ) -> Result<Json<Parked>, Problem> {
     let mut client = admin.client().await?;
-    let transaction = client.transaction().await.map_err(StoreError::from)?;
+    let transaction = Transaction::begin(&mut client).await?;
     let Closed { parked, incoming, body } = close(&transaction, id, ParkedState::Replayed).await?;
     audit(&transaction, clock::now(), &name, "replay", &target(id), None).await?;
     // Published inside of the transaction: a crash between the two leaves the message parked. The
@@ -133,7 +132,7 @@ pub(super) async fn replay(
     let properties = incoming.get("properties").cloned().unwrap_or(Value::Null);
     let parcel = Parcel { route: Route::to_queue(&parked.queue), properties, body };
     admin.relay.publish_confirmed(parcel).await.map_err(not_published)?;
-    transaction.commit().await.map_err(StoreError::from)?;
+    transaction.commit().await?;
     tracing::info!(operator = name, parked = id, queue = parked.queue, "a parked message was replayed");
     Ok(Json(parked))
 }
@@ -168,10 +167,10 @@ pub(super) async fn discard(
         return Err(Problem::new(&INVALID_BODY, "reason: 1 to 1000 characters, none of them U+0000"));
     }
     let mut client = admin.client().await?;
-    let transaction = client.transaction().await.map_err(StoreError::from)?;
+    let transaction = Transaction::begin(&mut client).await?;
     let Closed { parked, .. } = close(&transaction, id, ParkedState::Discarded).await?;
     audit(&transaction, clock::now(), &name, "discard", &target(id), Some(reason)).await?;
-    transaction.commit().await.map_err(StoreError::from)?;
+    transaction.commit().await?;
     tracing::info!(operator = name, parked = id, "a parked message was discarded");
     Ok(Json(parked))
 }

@@ -13,7 +13,7 @@ use crate::clock;
 use crate::error::StoreError;
 use crate::http::problem::{BROKER_UNAVAILABLE, INVALID_BODY, Problem, UNROUTABLE};
 use crate::http::{Json, Operator};
-use crate::store::audit;
+use crate::store::{Transaction, audit};
 
 /// A message to be published by hand.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -133,9 +133,9 @@ pub(super) fn in_amqp(message: &Message) -> Value {
 async fn note(api: &Api, who: &str, what: &Publish, id: Uuid) -> Result<(), Problem> {
     let target: String = format!("{}/{} {id}", what.exchange, what.key).replace('\0', "?");
     let mut client = api.writer.pool().get().await.map_err(StoreError::from)?;
-    let transaction = client.transaction().await.map_err(StoreError::from)?;
+    let transaction = Transaction::begin(&mut client).await?;
     audit(&transaction, clock::now(), who, "publish", &target, None).await?;
-    Ok(transaction.commit().await.map_err(StoreError::from)?)
+    Ok(transaction.commit().await?)
 }
 
 /// What a client is told of a message that was not published.

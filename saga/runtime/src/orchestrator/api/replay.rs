@@ -12,7 +12,7 @@ use crate::clock;
 use crate::error::StoreError;
 use crate::http::problem::{INVALID_BODY, Problem};
 use crate::http::{Json, Operator};
-use crate::store::audit;
+use crate::store::{Transaction, audit};
 
 /// As many messages as one request may carry.
 const MOST: usize = 500;
@@ -83,8 +83,8 @@ pub(super) async fn log(
 
 async fn note(api: &Api, who: &str, queue: &str, messages: usize) -> Result<(), Problem> {
     let mut client = api.writer.pool().get().await.map_err(StoreError::from)?;
-    let transaction = client.transaction().await.map_err(StoreError::from)?;
+    let transaction = Transaction::begin(&mut client).await?;
     let why = format!("{messages} messages");
     audit(&transaction, clock::now(), who, "replay log", queue, Some(&why)).await?;
-    Ok(transaction.commit().await.map_err(StoreError::from)?)
+    Ok(transaction.commit().await?)
 }

@@ -1,0 +1,62 @@
+//! A transaction whose BEGIN can travel with what is read first.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use deadpool_postgres::Object;
+use futures_util::FutureExt;
+
+use crate::error::StoreError;
+
+/// A transaction on a pooled connection, whose statements are prepared once. Rolled back when dropped.
+#[derive(Debug)]
+pub struct Transaction<'a> {
+    pub(super) client: &'a Object,
+    open: AtomicBool,
+}
+
+impl<'a> Transaction<'a> {
+    /// Begins a transaction.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn begin(client: &'a mut Object) -> Result<Self, StoreError> {
+        let transaction = Self::unbegun(client);
+        transaction.start().await?;
+        Ok(transaction)
+    }
+
+    /// A transaction that does not begin before [`Self::start`].
+    pub(crate) fn unbegun(client: &'a mut Object) -> Self {
+        Self { client, open: AtomicBool::new(false) }
+    }
+
+    /// Begins, unless it has begun. What only reads and locks may be sent together with it; what writes may not: should
+    /// BEGIN fail, it would be committed by itself.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub(crate) async fn start(&self) -> Result<(), StoreError> {
+        if self.open.swap(true, Ordering::Relaxed) {
+            return Ok(());
+        }
+        Ok(self.client.batch_execute("BEGIN").await?)
+    }
+
+    /// Commits.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`]; when the connection breaks, nobody knows the outcome.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        self.open.store(false, Ordering::Relaxed);
+        Ok(self.client.batch_execute("COMMIT").await?)
+    }
+}
+
+impl Drop for Transaction<'_> {
+    fn drop(&mut self) {
+        if *self.open.get_mut() {
+            // Polled once, it is sent; whatever the connection is used for next comes behind it.
+            let _ = self.client.batch_execute("ROLLBACK").now_or_never();
+        }
+    }
+}
