@@ -8,7 +8,7 @@ use saga_contract::messages::{
 use saga_contract::steps::{COMMIT_INVENTORY, RESERVE_INVENTORY, RESERVE_PET};
 use saga_contract::{Currency, Item, Items, Money, OrderNumber, PetNumber, PetStatus, Quantity, Reason};
 use saga_runtime::core::{Body, Payload};
-use saga_runtime::handler::Output;
+use saga_runtime::{Output, Verdict};
 use uuid::Uuid;
 
 use super::*;

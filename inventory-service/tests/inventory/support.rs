@@ -6,7 +6,7 @@ use saga_contract::{Currency, Item, Items, Money, OrderNumber, PetNumber, PetSta
 use saga_runtime::core::{Body, Ids, Message, Payload};
 use saga_runtime::error::Remedy;
 use saga_runtime::testing::{Database, SALT, Servers};
-use saga_runtime::{Decided, Handler, Pool, Secret, StoreError, Verdict, clock, store};
+use saga_runtime::{Decided, Handler, Pool, Secret, StoreError, Transaction, Verdict, clock, store};
 use tokio_postgres::Client;
 use uuid::Uuid;
 
