@@ -10,7 +10,8 @@ use super::{Transaction, execute, query};
 use crate::error::StoreError;
 
 const HANDLED: &str = "
-    SELECT id, hash, answers, answered_at FROM inbox WHERE consumer = $1 AND day = $2 AND id = ANY($3)";
+    SELECT i.id, i.hash, i.answers, i.answered_at
+    FROM unnest($3::uuid[]) AS t(id) JOIN inbox i ON i.consumer = $1 AND i.day = $2 AND i.id = t.id";
 
 // A plain INSERT: whoever handles the same message at the same time fails here, is rolled back,
 // and finds it done when it looks again.
