@@ -42,6 +42,14 @@ pub struct Incoming {
     pub delivery_count: u32,
 }
 
+impl Incoming {
+    /// Bytes of which nothing else is known.
+    pub(crate) fn of_bytes(body: Vec<u8>) -> Self {
+        let properties = Value::Object(serde_json::Map::new());
+        Self { body, exchange: String::new(), routing_key: String::new(), properties, delivery_count: 0 }
+    }
+}
+
 /// Takes what a consumer collected.
 pub trait Deliver: Send + Sync + 'static {
     /// Handles a batch. When it returns `Ok`, everything in the batch is stored (handled, put off or

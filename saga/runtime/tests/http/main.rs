@@ -5,9 +5,9 @@
 mod about;
 mod admin;
 mod alone;
+mod failures;
 mod health;
 mod logs;
-mod panics;
 mod problems;
 mod process;
 mod replay;
