@@ -8,9 +8,11 @@ mod connection;
 pub mod consumer;
 mod counters;
 mod error;
+mod gate;
 mod held;
 mod publisher;
 pub mod relay;
+mod stream;
 pub mod topology;
 mod window;
 

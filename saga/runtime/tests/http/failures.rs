@@ -110,12 +110,12 @@ impl Desk {
     }
 }
 
-fn process(servers: &Servers, database: &Database) -> Process {
+pub(crate) fn process(servers: &Servers, database: &Database) -> Process {
     let spec = Spec { name: "desk", version: "1.2.3", topology: &TOPOLOGY, migrations: store::no_migrations() };
     Process::new(spec, process_config(database, servers)).unwrap()
 }
 
-async fn listener() -> TcpListener {
+pub(crate) async fn listener() -> TcpListener {
     TcpListener::bind("127.0.0.1:0").await.unwrap()
 }
 

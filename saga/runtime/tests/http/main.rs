@@ -5,6 +5,7 @@
 mod about;
 mod admin;
 mod alone;
+mod database;
 mod failures;
 mod health;
 mod logs;
