@@ -10,4 +10,4 @@ mod warehouse;
 
 pub use pets::{Counts, Pet, PetChange, Pets};
 pub use stock::{BelowReserved, Stock};
-pub use warehouse::{Changed, Contradiction, Demand, NotReserved, Reservation, ReservationState, Warehouse};
+pub use warehouse::{Contradiction, Demand, NotReserved, Reservation, ReservationState, Told, Warehouse};

@@ -69,7 +69,7 @@ impl Inventory {
         }
         let demand = Demand { saga: asked.saga, order: asked.order, items, pet_price: *pet_price };
         match self.warehouse.reserve(demand) {
-            Ok(done) => self.answer(*asked, EffectState::Done, turn.tell(*asked, &done.event, Some(done.version))?),
+            Ok(done) => self.answer(*asked, EffectState::Done, turn.tell(*asked, &done.event, done.version)?),
             Err(NotReserved::Refused(event)) => {
                 self.answer(*asked, EffectState::Refused, turn.tell(*asked, &event, None)?)
             }
@@ -84,7 +84,7 @@ impl Inventory {
             OnUndo::Stale => Ok(Verdict::send(vec![turn.tell(asked, &nothing, None)?])),
             OnUndo::Bury => self.answer(asked, EffectState::Undone, turn.tell(asked, &nothing, None)?),
             OnUndo::Revert => match self.warehouse.release(asked.saga, asked.order) {
-                Ok(done) => self.answer(asked, EffectState::Undone, turn.tell(asked, &done.event, Some(done.version))?),
+                Ok(done) => self.answer(asked, EffectState::Undone, turn.tell(asked, &done.event, done.version)?),
                 Err(why) => Ok(park(why)),
             },
         }
@@ -98,7 +98,7 @@ impl Inventory {
             OnDo::Perform => {}
         }
         match self.warehouse.commit(asked.saga, asked.order) {
-            Ok(done) => self.answer(asked, EffectState::Done, turn.tell(asked, &done.event, Some(done.version))?),
+            Ok(done) => self.answer(asked, EffectState::Done, turn.tell(asked, &done.event, done.version)?),
             Err(why @ Contradiction::Nothing) => Ok(Verdict::PutOff { reason: why.to_string() }),
             Err(why) => Ok(park(why)),
         }

@@ -1,5 +1,7 @@
 //! What can go wrong in the shell, sorted by what to do about it.
 
+use std::error::Error;
+
 use deadpool_postgres::PoolError;
 use tokio_postgres::error::SqlState;
 
@@ -41,7 +43,8 @@ impl StoreError {
     #[must_use]
     pub fn remedy(&self) -> Remedy {
         match self {
-            Self::Pool(PoolError::Backend(error)) | Self::Database(error) => remedy_of(error),
+            Self::Database(error) => error.code().map_or_else(|| remedy_without_code(error), remedy_of),
+            Self::Pool(PoolError::Backend(error)) => error.code().map_or(Remedy::Wait, remedy_of),
             Self::Pool(
                 PoolError::Timeout(_)
                 | PoolError::Closed
@@ -64,8 +67,15 @@ impl StoreError {
     }
 }
 
-fn remedy_of(error: &tokio_postgres::Error) -> Remedy {
-    let Some(code) = error.code() else { return Remedy::Wait };
+/// What the client met by itself on a connection that it had: it lost it; or there is a value that it can neither write
+/// nor read, now or ever.
+fn remedy_without_code(error: &tokio_postgres::Error) -> Remedy {
+    let io = error.source().and_then(|source| source.downcast_ref::<std::io::Error>());
+    let unwritable = io.is_some_and(|error| error.kind() == std::io::ErrorKind::InvalidInput);
+    if error.is_closed() || (io.is_some() && !unwritable) { Remedy::Wait } else { Remedy::Person }
+}
+
+fn remedy_of(code: &SqlState) -> Remedy {
     if [SqlState::UNIQUE_VIOLATION, SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED].contains(code)
     {
         return Remedy::Again;
@@ -87,5 +97,9 @@ fn remedy_of(error: &tokio_postgres::Error) -> Remedy {
 }
 
 fn describe(error: &tokio_postgres::Error) -> String {
-    error.as_db_error().map_or_else(|| error.to_string(), |db| format!("{} ({})", db.message(), db.code().code()))
+    match (error.as_db_error(), error.source()) {
+        (Some(db), _) => format!("{} ({})", db.message(), db.code().code()),
+        (None, Some(source)) => format!("{error}: {source}"),
+        (None, None) => error.to_string(),
+    }
 }

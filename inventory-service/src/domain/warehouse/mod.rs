@@ -1,4 +1,7 @@
 //! Supplies and what is set aside for orders: all of an order's lines, or none.
+//!
+//! What is so already is answered again, and changes nothing: a copy of a request, handled at the same moment, sees what
+//! the first one did before it sees that the step is done.
 
 use std::collections::BTreeMap;
 
@@ -52,13 +55,13 @@ pub struct Demand<'a> {
     pub pet_price: Money,
 }
 
-/// A change of a reservation: what is told of it.
+/// A reservation as it was asked for: what is told of it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Changed<P> {
+pub struct Told<P> {
     /// The event.
     pub event: P,
-    /// The reservation's version after it.
-    pub version: u64,
+    /// The reservation's version after it; none if it was so before.
+    pub version: Option<u64>,
 }
 
 /// Why nothing was set aside.
@@ -79,9 +82,6 @@ pub enum Contradiction {
     /// The saga's reservation belongs to another order than the request names.
     #[error("this saga's supplies are set aside for the order {0}")]
     OtherOrder(Uuid),
-    /// The supplies are set aside already, or still.
-    #[error("this saga's supplies are set aside")]
-    Reserved,
     /// The supplies left the store.
     #[error("this saga's supplies left the store")]
     Committed,
@@ -102,37 +102,41 @@ impl Warehouse {
     ///
     /// # Errors
     /// [`NotReserved`]: nothing changed.
-    pub fn reserve(&mut self, demand: Demand<'_>) -> Result<Changed<InventoryReserved>, NotReserved> {
-        let version = self.version_before(&demand).map_err(NotReserved::Contradiction)? + 1;
+    pub fn reserve(&mut self, demand: Demand<'_>) -> Result<Told<InventoryReserved>, NotReserved> {
+        let known = self.known(demand.saga, demand.order).map_err(NotReserved::Contradiction)?;
+        let version = match known {
+            None => 1,
+            Some(Reservation { state: ReservationState::Released, version, .. }) => version + 1,
+            Some(Reservation { state: ReservationState::Reserved | ReservationState::Committed, items, .. }) => {
+                return Ok(Told { event: reserved(&demand, items.clone())?, version: None });
+            }
+        };
         let after = self.take_all(&demand).map_err(|refusal| NotReserved::Refused(refusal.of(demand.order)))?;
         let lines = demand.items.iter().zip(&after).map(|(item, stock)| priced(item, stock.price)).collect();
         let items = Items::new(lines).unwrap_or_default(); // As lawful as the demand's own lines.
-        let too_large = |_| NotReserved::Refused(Refusal::total_too_large().of(demand.order));
-        let total = items.total().map_err(too_large)?;
-        let total = total.ok_or(NotReserved::Contradiction(Contradiction::NoItems))?;
-        total.plus(demand.pet_price).map_err(too_large)?;
+        let event = reserved(&demand, items.clone())?;
         self.stock.extend(after.into_iter().map(|stock| (stock.sku.clone(), stock)));
         let (order, state) = (demand.order, ReservationState::Reserved);
-        self.reservations.insert(demand.saga, Reservation { order, items: items.clone(), state, version });
-        Ok(Changed { event: InventoryReserved { order, items, total }, version })
+        self.reservations.insert(demand.saga, Reservation { order, items, state, version });
+        Ok(Told { event, version: Some(version) })
     }
 
     /// Puts back what is set aside for a saga's order.
     ///
     /// # Errors
     /// [`Contradiction`]: nothing changed.
-    pub fn release(&mut self, saga: Uuid, order: Uuid) -> Result<Changed<InventoryReleased>, Contradiction> {
+    pub fn release(&mut self, saga: Uuid, order: Uuid) -> Result<Told<InventoryReleased>, Contradiction> {
         let (items, version) = self.leave(saga, order, ReservationState::Released, Stock::release)?;
-        Ok(Changed { event: InventoryReleased { order, items }, version })
+        Ok(Told { event: InventoryReleased { order, items }, version })
     }
 
     /// Hands out what is set aside for a saga's order.
     ///
     /// # Errors
     /// [`Contradiction`]: nothing changed.
-    pub fn commit(&mut self, saga: Uuid, order: Uuid) -> Result<Changed<InventoryCommitted>, Contradiction> {
+    pub fn commit(&mut self, saga: Uuid, order: Uuid) -> Result<Told<InventoryCommitted>, Contradiction> {
         let (items, version) = self.leave(saga, order, ReservationState::Committed, Stock::commit)?;
-        Ok(Changed { event: InventoryCommitted { order, items }, version })
+        Ok(Told { event: InventoryCommitted { order, items }, version })
     }
 
     /// Puts a supply in.
@@ -168,16 +172,11 @@ impl Warehouse {
         Self { stock: stock.into_iter().map(|stock| (stock.sku.clone(), stock)).collect(), reservations }
     }
 
-    /// The version of the reservation that `demand` would replace; 0 when it is the first.
-    fn version_before(&self, demand: &Demand<'_>) -> Result<u64, Contradiction> {
-        let Some(known) = self.reservations.get(&demand.saga) else { return Ok(0) };
-        if known.order != demand.order {
-            return Err(Contradiction::OtherOrder(known.order));
-        }
-        match known.state {
-            ReservationState::Released => Ok(known.version),
-            ReservationState::Reserved => Err(Contradiction::Reserved),
-            ReservationState::Committed => Err(Contradiction::Committed),
+    /// The saga's reservation, if there is one.
+    fn known(&self, saga: Uuid, order: Uuid) -> Result<Option<&Reservation>, Contradiction> {
+        match self.reservations.get(&saga) {
+            Some(known) if known.order != order => Err(Contradiction::OtherOrder(known.order)),
+            known => Ok(known),
         }
     }
 
@@ -201,13 +200,11 @@ impl Warehouse {
         order: Uuid,
         state: ReservationState,
         way: fn(&mut Stock, Quantity),
-    ) -> Result<(Items, u64), Contradiction> {
-        let reservation = self.reservations.get_mut(&saga).ok_or(Contradiction::Nothing)?;
-        if reservation.order != order {
-            return Err(Contradiction::OtherOrder(reservation.order));
-        }
-        match reservation.state {
+    ) -> Result<(Items, Option<u64>), Contradiction> {
+        let known = self.known(saga, order)?.ok_or(Contradiction::Nothing)?;
+        match known.state {
             ReservationState::Reserved => {}
+            left if left == state => return Ok((known.quantities(), None)),
             ReservationState::Released => return Err(Contradiction::Released),
             ReservationState::Committed => return Err(Contradiction::Committed),
         }
@@ -216,11 +213,12 @@ impl Warehouse {
             way(&mut stock, line.quantity);
             Ok((line.sku.clone(), stock))
         };
-        let after: Vec<_> = reservation.items.iter().map(after).collect::<Result<_, _>>()?;
+        let after: Vec<_> = known.items.iter().map(after).collect::<Result<_, _>>()?;
+        let left = Reservation { state, version: known.version + 1, ..known.clone() };
+        let told = (left.quantities(), Some(left.version));
         self.stock.extend(after);
-        reservation.state = state;
-        reservation.version += 1;
-        Ok((reservation.quantities(), reservation.version))
+        self.reservations.insert(saga, left);
+        Ok(told)
     }
 }
 
@@ -258,7 +256,6 @@ impl Contradiction {
         match self {
             Self::Nothing => "nothing_reserved",
             Self::OtherOrder(_) => "other_order",
-            Self::Reserved => "already_reserved",
             Self::Committed => "already_committed",
             Self::Released => "already_released",
             Self::NoItems => "no_items",
@@ -281,6 +278,15 @@ impl Refusal {
     fn of(self, order: Uuid) -> InventoryRefused {
         InventoryRefused { order, reason: self.reason, sku: self.sku }
     }
+}
+
+/// What is told of lines that are set aside.
+fn reserved(demand: &Demand<'_>, items: Items<PricedItem>) -> Result<InventoryReserved, NotReserved> {
+    let too_large = |_| NotReserved::Refused(Refusal::total_too_large().of(demand.order));
+    let total = items.total().map_err(too_large)?;
+    let total = total.ok_or(NotReserved::Contradiction(Contradiction::NoItems))?;
+    total.plus(demand.pet_price).map_err(too_large)?;
+    Ok(InventoryReserved { order: demand.order, items, total })
 }
 
 fn priced(item: &Item, price: Money) -> PricedItem {

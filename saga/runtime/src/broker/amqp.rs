@@ -16,8 +16,6 @@ use super::{Incoming, Properties};
 pub const CONTENT_TYPE: &str = "application/cloudevents+json";
 /// On disk before it is confirmed.
 const PERSISTENT: u8 = 2;
-/// How deep headers are kept; each level may take three of JSON.
-const DEEPEST: usize = 32;
 const DELIVERY_COUNT: &str = "x-delivery-count";
 /// Headers that brokers keep, and those that would send a copy elsewhere: a message that is
 /// published again must not carry them, else it would count as delivered before.
@@ -122,7 +120,7 @@ pub(crate) fn to_json(properties: &BasicProperties) -> Value {
         ("timestamp", *properties.timestamp()),
     ];
     let numbers = numbers.into_iter().filter_map(|(key, number)| Some((key, Value::from(number?))));
-    let headers = properties.headers().as_ref().map(|headers| ("headers", table_to_json(headers, DEEPEST)));
+    let headers = properties.headers().as_ref().map(|headers| ("headers", table_to_json(headers)));
     texts.chain(numbers).chain(headers).map(|(key, value)| (key.to_owned(), value)).collect::<Map<_, _>>().into()
 }
 
@@ -165,28 +163,20 @@ fn with_headers(properties: BasicProperties, json: &Value) -> Result<BasicProper
     Ok(if headers.is_empty() { properties } else { properties.with_headers(headers.into()) })
 }
 
-/// Lists and tables below the deepest level are left out: readers of JSON give up at a depth, and
-/// what nobody can read back would hold up all that is read with it.
-fn table_to_json(table: &FieldTable, left: usize) -> Value {
-    let Some(left) = left.checked_sub(1) else { return too_deep() };
+/// A level of headers may take three of JSON. Readers of JSON give up at a depth; the gate lets nothing through that
+/// comes near it.
+fn table_to_json(table: &FieldTable) -> Value {
     let entries = || table.inner().iter();
     let plain = entries().all(|(key, _)| !key.as_str().contains('\0'));
     if plain && !(table.inner().len() == 1 && entries().any(|(key, _)| key.as_str().starts_with('$'))) {
-        return entries()
-            .map(|(key, value)| (key.to_string(), value_to_json(value, left)))
-            .collect::<Map<_, _>>()
-            .into();
+        return entries().map(|(key, value)| (key.to_string(), value_to_json(value))).collect::<Map<_, _>>().into();
     }
     let pairs: Vec<Value> =
-        entries().map(|(key, value)| json!([text_to_json(key.as_str()), value_to_json(value, left)])).collect();
+        entries().map(|(key, value)| json!([text_to_json(key.as_str()), value_to_json(value)])).collect();
     json!({ "$table": pairs })
 }
 
-fn too_deep() -> Value {
-    json!({ "$left_out": "nested too deeply" })
-}
-
-fn value_to_json(value: &AMQPValue, left: usize) -> Value {
+fn value_to_json(value: &AMQPValue) -> Value {
     match value {
         AMQPValue::Boolean(value) => (*value).into(),
         AMQPValue::LongInt(value) => (*value).into(),
@@ -206,12 +196,9 @@ fn value_to_json(value: &AMQPValue, left: usize) -> Value {
             Ok(text) => text_to_json(text),
             Err(_) => json!({ "$text": hex(text.as_bytes()) }),
         },
-        AMQPValue::FieldArray(items) => match left.checked_sub(1) {
-            Some(left) => items.as_slice().iter().map(|item| value_to_json(item, left)).collect(),
-            None => too_deep(),
-        },
+        AMQPValue::FieldArray(items) => items.as_slice().iter().map(value_to_json).collect(),
         AMQPValue::Timestamp(seconds) => json!({ "$timestamp": seconds }),
-        AMQPValue::FieldTable(table) => table_to_json(table, left),
+        AMQPValue::FieldTable(table) => table_to_json(table),
         AMQPValue::ByteArray(bytes) => json!({ "$bytes": hex(bytes.as_slice()) }),
         AMQPValue::Void => Value::Null,
     }

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::counters::Counters;
 use super::error::{BrokerError, within};
+use super::stream::gated;
 use super::topology::{self, Options};
 use crate::secret::Secret;
 
@@ -189,7 +190,7 @@ impl Broker {
         let properties = ConnectionProperties::default()
             .with_connection_name(self.0.process.as_str().into())
             .with_client_property("purpose".into(), purpose.into());
-        let connecting = Connection::connect_uri(self.0.uri.clone(), properties);
+        let connecting = Connection::connect_uri_with_runtime(self.0.uri.clone(), properties, gated());
         within(CONNECT, "connecting", connecting)
             .await
             .map_err(|source| BrokerError::Unreachable { address: self.address(), source: Box::new(source) })

@@ -8,9 +8,11 @@ mod connection;
 pub mod consumer;
 mod counters;
 mod error;
+mod gate;
 mod held;
 mod publisher;
 pub mod relay;
+mod stream;
 pub mod topology;
 mod window;
 
@@ -40,6 +42,14 @@ pub struct Incoming {
     pub properties: Value,
     /// How often the broker delivered it before (`x-delivery-count`; 0 at first).
     pub delivery_count: u32,
+}
+
+impl Incoming {
+    /// Bytes of which nothing else is known.
+    pub(crate) fn of_bytes(body: Vec<u8>) -> Self {
+        let properties = Value::Object(serde_json::Map::new());
+        Self { body, exchange: String::new(), routing_key: String::new(), properties, delivery_count: 0 }
+    }
 }
 
 /// Takes what a consumer collected.

@@ -8,8 +8,17 @@ use super::attempt::Attempt;
 use super::inspect::{Bad, key_of_bytes, meta};
 use super::{Candidate, Delivery, Inspected, MOST_ATTEMPTS, inspect};
 use crate::broker::Incoming;
-use crate::error::StoreError;
-use crate::store::{Deferral, Parking, Transaction, park, put_off};
+use crate::error::{Remedy, StoreError};
+use crate::store::{Deferral, Due, Parking, Transaction, park, put_off};
+
+/// A message whose handling failed.
+#[derive(Clone, Copy)]
+pub(super) enum Failed<'a> {
+    /// It came from the broker.
+    Arrived(&'a Incoming),
+    /// It was put off under this key, and is due.
+    Due(&'a str),
+}
 
 /// A message that no handler sees this time.
 pub(super) enum Aside {
@@ -98,33 +107,45 @@ impl Attempt<'_> {
 }
 
 impl Delivery {
-    /// Puts off a message whose handling fails, in a transaction of its own; parks it in the end.
+    /// Puts off a message whose handling fails, in a transaction of its own, and parks it in the end. What cannot be
+    /// stored so is parked at once, as its bytes and nothing else.
     pub(super) async fn set_failed_aside(
         &self,
         queue: &'static str,
-        incoming: &Incoming,
-        attempt: u32,
+        failed: Failed<'_>,
         error: &StoreError,
+    ) -> Result<(), StoreError> {
+        let put_off = self.aside(queue, failed, async |attempt, times, incoming| {
+            attempt.set_failed_aside(incoming, times, error).await
+        });
+        let Err(refused) = put_off.await else { return Ok(()) };
+        if refused.remedy() != Remedy::Person {
+            return Err(refused);
+        }
+        let detail = format!("handling failed: {error}; putting off failed: {refused}");
+        self.aside(queue, failed, async |attempt, _, incoming| {
+            attempt.park_as(&Incoming::of_bytes(incoming.body), None, "cannot_be_put_off", &detail).await
+        })
+        .await
+    }
+
+    async fn aside(
+        &self,
+        queue: &'static str,
+        failed: Failed<'_>,
+        store: impl AsyncFnOnce(Attempt<'_>, u32, Incoming) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         let mut client = self.pool.get().await?;
         let transaction = Transaction::begin(&mut client).await?;
-        self.in_transaction(&transaction, queue).set_failed_aside(incoming.clone(), attempt, error).await?;
-        transaction.commit().await
-    }
-
-    /// The first message that is due fails: it is put off again, so that it holds nothing back.
-    pub(super) async fn put_due_off_again(&self, queue: &'static str, error: &StoreError) -> Result<usize, StoreError> {
-        let mut client = self.pool.get().await?;
-        let transaction = Transaction::begin(&mut client).await?;
         let attempt = self.in_transaction(&transaction, queue);
-        let due = attempt.due(1).await?;
-        let count = due.len();
-        for (times, incoming) in due {
-            tracing::error!(queue, attempt = times, %error, "a message that was put off fails again");
-            attempt.set_failed_aside(incoming, times, error).await?;
+        let message = match failed {
+            Failed::Arrived(incoming) => Some((1, incoming.clone())),
+            Failed::Due(key) => attempt.due(Due::One(key)).await?.pop(),
+        };
+        if let Some((times, incoming)) = message {
+            store(attempt, times, incoming).await?;
         }
-        transaction.commit().await?;
-        Ok(count)
+        transaction.commit().await
     }
 }
 

@@ -13,7 +13,7 @@ use crate::clock;
 use crate::error::StoreError;
 use crate::handler::{Decided, Handler, Outgoing, Output, Verdict};
 use crate::store::{
-    Handled, Key, Mark, Receipt, Transaction, again, enqueue, handled, keep, mark, receive, take_due, together,
+    Due, Handled, Key, Mark, Receipt, Transaction, again, enqueue, handled, keep, mark, receive, take_due, together,
     waiting_in_deferred, waiting_in_parked,
 };
 
@@ -44,17 +44,18 @@ struct Known {
 
 impl Delivery {
     /// Handles messages in one transaction and publishes what came of it; says how many they were.
-    pub(super) async fn attempt(&self, queue: &'static str, origin: Origin) -> Result<usize, StoreError> {
+    pub(super) async fn attempt(&self, queue: &'static str, origin: Origin<'_>) -> Result<usize, StoreError> {
         let Some(handler) = self.handlers.get(queue) else { return Ok(0) };
         let (mut client, start) = (self.pool.get().await?, Instant::now());
         let transaction = Transaction::unbegun(&mut client);
         let attempt = self.in_transaction(&transaction, queue);
         let (arrived, held) = match origin {
             Origin::Broker(batch) => (batch.into_iter().map(|incoming| (0, incoming)).collect(), false),
-            Origin::Deferred(limit) => (attempt.due(limit).await?, true),
+            Origin::Deferred(due) => (attempt.due(due).await?, true),
         };
         let count = arrived.len();
-        let after = attempt.settle(handler.as_ref(), arrived, held).await?;
+        // On the heap: its statements that travel together make it large, and whoever awaits it would be larger still.
+        let after = Box::pin(attempt.settle(handler.as_ref(), arrived, held)).await?;
         transaction.commit().await?;
         self.publish.committed(&client, self.topology, after.outbound, &after.again).await;
         handler.committed(&after.handled);
@@ -71,9 +72,9 @@ impl Delivery {
 
 impl<'a> Attempt<'a> {
     /// Messages that were put off and are due, with how often they were.
-    pub(super) async fn due(self, limit: i64) -> Result<Vec<(u32, Incoming)>, StoreError> {
+    pub(super) async fn due(self, due: Due<'_>) -> Result<Vec<(u32, Incoming)>, StoreError> {
         self.transaction.start().await?;
-        let due = take_due(self.transaction, self.queue, self.now, limit).await?;
+        let due = take_due(self.transaction, self.queue, self.now, due).await?;
         Ok(due.into_iter().map(|(attempt, meta, body)| (attempt, incoming_from(&meta, body))).collect())
     }
 

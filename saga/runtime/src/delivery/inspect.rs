@@ -8,6 +8,7 @@ use time::Duration;
 use super::CRASH_LOOP;
 use crate::broker::Incoming;
 use crate::store::Key;
+use crate::store::storable;
 
 /// Larger messages are refused: a message carries ids and facts, not files.
 const MOST_BYTES: usize = 1024 * 1024;
@@ -156,11 +157,10 @@ pub(crate) fn incoming_from(meta: &Value, body: Vec<u8>) -> Incoming {
 }
 
 fn without_nul(value: Value) -> Value {
-    let clean = |text: String| if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text };
     match value {
-        Value::String(text) => Value::String(clean(text)),
+        Value::String(text) => Value::String(storable(&text)),
         Value::Array(items) => items.into_iter().map(without_nul).collect(),
-        Value::Object(fields) => fields.into_iter().map(|(key, item)| (clean(key), without_nul(item))).collect(),
+        Value::Object(fields) => fields.into_iter().map(|(key, item)| (storable(&key), without_nul(item))).collect(),
         other @ (Value::Null | Value::Bool(_) | Value::Number(_)) => other,
     }
 }

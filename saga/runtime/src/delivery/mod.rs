@@ -25,7 +25,8 @@ use crate::clock;
 use crate::error::{Remedy, StoreError};
 use crate::handler::Handler;
 use crate::metrics::Metrics;
-use crate::store::{Pool, Publish};
+use crate::store::{Due, Pool, Publish, keys_due};
+use aside::Failed;
 pub(crate) use inspect::{Candidate, Inspected, inspect, key_of_bytes, meta};
 
 /// A message that the broker delivered this often, and nobody settled, crashes its consumer.
@@ -49,11 +50,11 @@ pub(crate) struct Delivery {
 }
 
 /// Where the messages of an attempt come from.
-pub(crate) enum Origin {
+pub(crate) enum Origin<'a> {
     /// From the broker.
     Broker(Vec<Incoming>),
-    /// From among those that were put off and are due, at most this many.
-    Deferred(i64),
+    /// From among those that were put off and are due.
+    Deferred(Due<'a>),
 }
 
 impl Deliver for Delivery {
@@ -116,9 +117,10 @@ impl Delivery {
     async fn give_up(&self, queue: &'static str, incoming: &Incoming, error: StoreError) -> Result<(), Stopping> {
         tracing::error!(queue, %error, "a message cannot be handled; it is put off");
         let mut waits = waits();
-        while let Err(failure) = self.set_failed_aside(queue, incoming, 1, &error).await {
+        // Whatever the message is, its bytes can be stored: only the database itself can fail here for long.
+        while let Err(failure) = self.set_failed_aside(queue, Failed::Arrived(incoming), &error).await {
             let wait = waits.next().unwrap_or(LONGEST_WAIT);
-            tracing::error!(queue, error = %failure, wait_ms = wait.as_millis(), "a message cannot even be put off; it waits");
+            tracing::error!(queue, error = %failure, wait_ms = wait.as_millis(), "the database takes nothing; a message waits");
             self.pause(wait).await?;
         }
         Ok(())
@@ -139,32 +141,44 @@ impl Delivery {
     pub(crate) async fn handle_due(&self) -> Result<usize, StoreError> {
         let mut handled = 0;
         for queue in self.queues_due().await? {
-            handled += match self.attempt_due(queue, DUE_AT_ONCE).await {
+            handled += match self.attempt_due(queue, Due::AtMost(DUE_AT_ONCE)).await {
                 Ok(count) => count,
                 Err(error) if error.remedy() == Remedy::Wait => return Err(error),
-                Err(_) => self.due_alone(queue).await?,
+                Err(_) => self.due_one_by_one(queue).await?,
             };
         }
         Ok(handled)
     }
 
-    /// A due message that fails alone, however often it is tried, is put off again, so that it holds
-    /// nothing back.
-    async fn due_alone(&self, queue: &'static str) -> Result<usize, StoreError> {
+    /// What fails alone, however often it is tried, is put off again, so that it holds nothing back.
+    async fn due_one_by_one(&self, queue: &'static str) -> Result<usize, StoreError> {
+        let keys = keys_due(&self.pool.get().await?, queue, clock::now(), DUE_AT_ONCE).await?;
+        for key in &keys {
+            match self.due_alone(queue, key).await {
+                Ok(_) => {}
+                Err(error) if error.remedy() == Remedy::Wait => return Err(error),
+                Err(error) => {
+                    tracing::error!(queue, key, %error, "a message that was put off fails again");
+                    self.set_failed_aside(queue, Failed::Due(key), &error).await?;
+                }
+            }
+        }
+        Ok(keys.len())
+    }
+
+    async fn due_alone(&self, queue: &'static str, key: &str) -> Result<usize, StoreError> {
         let mut tries = 0;
         loop {
-            match self.attempt_due(queue, 1).await {
-                Err(error) if error.remedy() == Remedy::Wait => return Err(error),
+            match self.attempt_due(queue, Due::One(key)).await {
                 Err(error) if error.remedy() == Remedy::Again && tries < AT_ONCE => tries += 1,
-                Err(error) => return self.put_due_off_again(queue, &error).await,
-                Ok(count) => return Ok(count),
+                settled => return settled,
             }
         }
     }
 
     /// A panic is an error like another here: nobody else counts how often these messages cause one.
-    async fn attempt_due(&self, queue: &'static str, limit: i64) -> Result<usize, StoreError> {
-        let attempt = AssertUnwindSafe(self.attempt(queue, Origin::Deferred(limit)));
+    async fn attempt_due(&self, queue: &'static str, due: Due<'_>) -> Result<usize, StoreError> {
+        let attempt = AssertUnwindSafe(self.attempt(queue, Origin::Deferred(due)));
         attempt.catch_unwind().await.unwrap_or(Err(StoreError::Panicked))
     }
 

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::store::read_state;
 use crate::error::StoreError;
-use crate::store::{Pool, query, query_opt};
+use crate::store::{Pool, Transaction, execute, query, query_opt};
 
 const LIST: &str = "
     SELECT id, definition, subject, phase, reason, needs_intervention, started_at, updated_at, ended_at
@@ -16,6 +16,9 @@ const LIST: &str = "
       AND ($3::timestamptz IS NULL OR started_at < $3) AND (NOT $4 OR needs_intervention)
       AND ($5::text IS NULL OR subject = $5)
     ORDER BY started_at DESC LIMIT $6";
+
+// One plan for all filters would read the whole table and sort it: 80 ms of 200,000 sagas, where this takes 0.1 ms.
+const PLAN_FOR_THIS: &str = "SET LOCAL plan_cache_mode = force_custom_plan";
 
 const FIND: &str = "
     SELECT id, state FROM sagas WHERE id = $1
@@ -116,9 +119,11 @@ pub enum Seen {
 /// # Errors
 /// [`StoreError`].
 pub async fn list(pool: &Pool, filter: &Filter) -> Result<Vec<SagaSummary>, StoreError> {
-    let client = pool.get().await?;
+    let mut client = pool.get().await?;
+    let reading = Transaction::begin(&mut client).await?;
+    execute(&reading, PLAN_FOR_THIS, &[]).await?;
     let Filter { phase, reason, started_before, needs_intervention, subject, limit } = filter;
-    let rows = query(&client, LIST, &[phase, reason, started_before, needs_intervention, subject, limit]).await?;
+    let rows = query(&reading, LIST, &[phase, reason, started_before, needs_intervention, subject, limit]).await?;
     let summary = |row: &tokio_postgres::Row| SagaSummary {
         id: row.get(0),
         definition: row.get(1),

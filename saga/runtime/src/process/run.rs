@@ -17,11 +17,13 @@ use super::bring_up::keep_partitions;
 use super::{Process, ProcessError};
 use crate::broker::Publisher;
 use crate::broker::consumer::{self, Subscription};
+use crate::clock;
 use crate::delivery::Delivery;
+use crate::error::StoreError;
 use crate::http;
 use crate::metrics::Metrics;
 use crate::secret::Secret;
-use crate::store::{Pool, gauges};
+use crate::store::{Effects, Pool, gauges};
 
 /// How long a process that is told to stop takes at most.
 const LEAVE_WITHIN: Duration = Duration::from_secs(10);
@@ -33,6 +35,10 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const GAUGES_EVERY: Duration = Duration::from_secs(10);
 /// How often partitions are looked after; they are made days ahead.
 const PARTITIONS_EVERY: Duration = Duration::from_secs(3600);
+/// How often tombstones that are past retention are forgotten.
+const FORGET_EVERY: Duration = Duration::from_secs(3600);
+/// How many of them in one transaction: none that others wait for is long.
+const FORGET_AT_ONCE: i64 = 1000;
 
 impl Process {
     /// Serves until `shutdown` is cancelled: HTTP at once, with `routes` beside what every process
@@ -90,6 +96,7 @@ impl Process {
         let take = |name, work: BoxFuture<'static, ()>| takers.spawn(ending(name, work, stop.clone(), ended.clone()));
         take("consumers", Box::pin(consumer::run(self.broker.clone(), subscriptions, stop.clone())));
         take("messages put off", Box::pin(look_for_due(delivery, stop.clone())));
+        take("tombstones", Box::pin(forget_effects(self.pool.clone(), retention, stop.clone())));
         take("gauges", Box::pin(look_at_gauges(self.pool.clone(), Arc::clone(&self.metrics), stop.clone())));
         if let Some(owner) = self.config.database_owner_url.clone() {
             take("partitions", Box::pin(look_after_partitions(owner, self.spec.name, retention, stop.clone())));
@@ -153,6 +160,24 @@ async fn look_for_due(delivery: Arc<Delivery>, stop: CancellationToken) {
             break;
         }
     }
+}
+
+/// Forgets what no message may ask for any more: a day later than the oldest that is still accepted.
+async fn forget_effects(pool: Pool, retention: time::Duration, stop: CancellationToken) {
+    loop {
+        if let Err(error) = forget_all(&pool, clock::now() - retention - time::Duration::DAY).await {
+            tracing::warn!(%error, "old tombstones stay for now");
+        }
+        if pause(FORGET_EVERY, &stop).await.is_break() {
+            break;
+        }
+    }
+}
+
+async fn forget_all(pool: &Pool, before: saga_core::Time) -> Result<(), StoreError> {
+    let client = pool.get().await?;
+    while Effects::forget(&client, before, FORGET_AT_ONCE).await? > 0 {}
+    Ok(())
 }
 
 /// Counts what waits, now and then.

@@ -7,7 +7,7 @@ use serde_json::Value;
 use time::Date;
 use uuid::Uuid;
 
-use super::{Transaction, execute, query};
+use super::{Transaction, execute, query, storable};
 use crate::error::StoreError;
 
 const PUT_OFF: &str = "
@@ -22,6 +22,12 @@ const TAKE_DUE: &str = "
         ORDER BY due_at LIMIT $3 FOR UPDATE SKIP LOCKED) due
     WHERE d.queue = due.queue AND d.key = due.key
     RETURNING d.attempt, d.incoming, d.body";
+
+// Waits for whoever holds it: it is this message that is asked for, and no other.
+const TAKE_ONE: &str = "
+    DELETE FROM deferred WHERE due_at <= $1 AND queue = $2 AND key = $3 RETURNING attempt, incoming, body";
+
+const KEYS_DUE: &str = "SELECT key FROM deferred WHERE due_at <= $1 AND queue = $2 ORDER BY due_at LIMIT $3";
 
 const WAITING: &str = "SELECT key FROM deferred WHERE queue = $1 AND key = ANY($2)";
 
@@ -50,12 +56,21 @@ pub(crate) async fn put_off(transaction: &Transaction<'_>, deferral: &Deferral<'
         &id,
         &attempt,
         &deferral.due_at,
-        &deferral.reason,
+        &storable(deferral.reason),
         &deferral.incoming,
         &deferral.body,
     ];
     execute(transaction, PUT_OFF, &params).await?;
     Ok(())
+}
+
+/// Which messages that are due are asked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Due<'a> {
+    /// At most this many that nobody else holds, those that are due longest first.
+    AtMost(i64),
+    /// The one with this key.
+    One(&'a str),
 }
 
 /// Takes messages of a queue that are due: how often each was put off, how it came, and its bytes.
@@ -64,11 +79,25 @@ pub(crate) async fn take_due(
     transaction: &Transaction<'_>,
     queue: &str,
     now: Time,
-    limit: i64,
+    due: Due<'_>,
 ) -> Result<Vec<(u32, Value, Vec<u8>)>, StoreError> {
-    let rows = query(transaction, TAKE_DUE, &[&now, &queue, &limit]).await?;
+    let rows = match due {
+        Due::AtMost(limit) => query(transaction, TAKE_DUE, &[&now, &queue, &limit]).await?,
+        Due::One(key) => query(transaction, TAKE_ONE, &[&now, &queue, &key]).await?,
+    };
     let attempt = |n: i32| u32::try_from(n).unwrap_or_default();
     Ok(rows.iter().map(|row| (attempt(row.get(0)), row.get(1), row.get(2))).collect())
+}
+
+/// The keys of messages of a queue that are due, those that are due longest first.
+pub(crate) async fn keys_due(
+    on: &impl super::Statements,
+    queue: &str,
+    now: Time,
+    limit: i64,
+) -> Result<Vec<String>, StoreError> {
+    let rows = query(on, KEYS_DUE, &[&now, &queue, &limit]).await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
 /// Which of these messages wait here already.

@@ -6,7 +6,7 @@ use saga_core::effect::{Effect, EffectState};
 use saga_core::{MessageRef, Time};
 use uuid::Uuid;
 
-use super::{Transaction, execute, query, together};
+use super::{Statements, Transaction, execute, query, together};
 use crate::error::StoreError;
 
 const LOCK: &str = "
@@ -27,6 +27,12 @@ const UPDATE: &str = "
     FROM unnest($1::uuid[], $2::text[], $3::int4[], $4::text[], $5::uuid[], $6::timestamptz[])
          AS t(saga_id, step, epoch, state, answer_id, answer_time)
     WHERE e.saga_id = t.saga_id AND e.step = t.step";
+
+const FORGET: &str = "
+    DELETE FROM effects e USING (
+        SELECT saga_id, step FROM effects WHERE state <> 'done' AND updated_at < $1
+        ORDER BY updated_at LIMIT $2 FOR UPDATE SKIP LOCKED) old
+    WHERE e.saga_id = old.saga_id AND e.step = old.step";
 
 type Key = (Uuid, String);
 
@@ -72,6 +78,15 @@ impl Effects {
         let known: BTreeMap<Key, Effect> = known.into_iter().collect();
         let stored = known.keys().cloned().collect();
         Self { known, stored, changed: BTreeSet::new() }
+    }
+
+    /// Forgets refusals and tombstones from before a time, the oldest first, at most `limit`; says how many. What was
+    /// done stays: an undo of it must find it for as long as the saga may ask.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn forget(on: &impl Statements, before: Time, limit: i64) -> Result<u64, StoreError> {
+        execute(on, FORGET, &[&before, &limit]).await
     }
 
     /// What was changed, by saga and step.

@@ -24,7 +24,7 @@ use tokio_postgres::{Row, Statement};
 use crate::error::StoreError;
 
 pub use audit::audit;
-pub(crate) use deferred::{Deferral, put_off, queues_due, take_due, waiting_in_deferred};
+pub(crate) use deferred::{Deferral, Due, keys_due, put_off, queues_due, take_due, waiting_in_deferred};
 pub use effects::Effects;
 pub(crate) use inbox::{Handled, Key, Receipt, handled, receive};
 pub(crate) use journal::{append, keep};
@@ -80,6 +80,11 @@ pub async fn together<A, B>(
         (Err(error), Ok(_)) | (Ok(_), Err(error)) => Err(error),
         (Err(first), Err(second)) => Err(if first.is_aftermath() { second } else { first }),
     }
+}
+
+/// A text that PostgreSQL can hold: it knows no U+0000, and what is wrong with a message may quote one.
+pub(crate) fn storable(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
 }
 
 /// What statements can run on: a transaction, or a pooled connection outside of any.

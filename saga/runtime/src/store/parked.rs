@@ -6,7 +6,7 @@ use saga_core::Time;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Transaction, execute, query};
+use super::{Transaction, execute, query, storable};
 use crate::error::StoreError;
 
 const PARK: &str = "
@@ -47,7 +47,7 @@ pub(crate) async fn park(transaction: &Transaction<'_>, now: Time, parking: &Par
         &parking.kind,
         &parking.saga_id,
         &parking.reason,
-        &parking.detail,
+        &storable(parking.detail),
         &parking.fingerprint,
         &parking.incoming,
         &parking.body,

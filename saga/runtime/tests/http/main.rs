@@ -5,9 +5,10 @@
 mod about;
 mod admin;
 mod alone;
+mod database;
+mod failures;
 mod health;
 mod logs;
-mod panics;
 mod problems;
 mod process;
 mod replay;

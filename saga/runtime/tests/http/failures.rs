@@ -1,0 +1,191 @@
+//! What fails: a message that does, in whatever way, holds nothing back, and a loop that does takes the process with it.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use lapin::options::BasicPublishOptions;
+use lapin::{BasicProperties, Connection, ConnectionProperties};
+use saga_core::{Body, Message, Time};
+use saga_runtime::testing::{Database, Servers, eventually, process_config};
+use saga_runtime::{
+    Decided, Handler, Handling, Process, ProcessError, Spec, StoreError, Transaction, Verdict, clock, store,
+};
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_postgres::Client;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::process::{SOON, TOPOLOGY};
+
+/// Puts each note off once; then it takes it, or panics at the sight of a bad one.
+#[derive(Default)]
+struct Nervous(Mutex<BTreeSet<Uuid>>);
+
+impl Handler for Nervous {
+    fn handle<'a>(&'a self, _: &'a Transaction<'a>, batch: &'a [Message], _: Time) -> Handling<'a> {
+        Box::pin(async move { Ok(Decided::nothing_to_write(batch.iter().map(|note| self.on_note(note)).collect())) })
+    }
+}
+
+impl Nervous {
+    fn on_note(&self, note: &Message) -> Verdict {
+        let is_new = self.0.lock().unwrap().insert(note.id);
+        match (is_new, note.subject.as_str()) {
+            (true, _) => Verdict::PutOff { reason: "not now".to_owned() },
+            (false, "bad") => panic!("on purpose"),
+            (false, _) => Verdict::send(Vec::new()),
+        }
+    }
+}
+
+/// Takes every note but bad ones: those it fails at, with a text that PostgreSQL cannot hold.
+struct Picky;
+
+impl Handler for Picky {
+    fn handle<'a>(&'a self, _: &'a Transaction<'a>, batch: &'a [Message], _: Time) -> Handling<'a> {
+        Box::pin(async move {
+            if batch.iter().any(|note| note.subject == "bad") {
+                return Err(StoreError::Corrupt { what: "a note".to_owned(), why: "it has \0 in it".to_owned() });
+            }
+            Ok(Decided::nothing_to_write(batch.iter().map(|_| Verdict::send(Vec::new())).collect()))
+        })
+    }
+}
+
+/// A process that takes notes, and its database as the owner sees it.
+struct Desk {
+    servers: Servers,
+    client: Client,
+    stop: CancellationToken,
+    served: JoinHandle<Result<(), ProcessError>>,
+}
+
+impl Desk {
+    /// Opens it with this handler, and waits until it consumes its queue.
+    async fn open(handler: impl Handler) -> Self {
+        let servers = Servers::claim().await;
+        let database = servers.database("desk").await;
+        let (mut process, stop) = (process(&servers, &database), CancellationToken::new());
+        process.consume("notes.taken", Arc::new(handler));
+        let served = tokio::spawn(process.serve(listener().await, Router::new(), stop.clone()));
+        let client = database.connect().await;
+        eventually("the queue is there", SOON, async || {
+            let connection = Connection::connect(servers.amqp_url(), ConnectionProperties::default()).await.unwrap();
+            let channel = connection.create_channel().await.unwrap();
+            let options = lapin::options::QueueDeclareOptions { passive: true, ..Default::default() };
+            channel.queue_declare("notes.taken".into(), options, lapin::types::FieldTable::default()).await.is_ok()
+        })
+        .await;
+        Self { servers, client, stop, served }
+    }
+
+    async fn publish(&self, notes: &[Message]) {
+        publish(&self.servers, notes.iter().map(Message::to_bytes)).await;
+    }
+
+    async fn count(&self, sql: &str) -> i64 {
+        self.client.query_one(sql, &[]).await.map_or(-1, |row| row.get(0))
+    }
+
+    /// Waits until so many notes were taken.
+    async fn takes(&self, notes: i64) {
+        let taken = async || self.count("SELECT count(*) FROM inbox").await == notes;
+        eventually("the good notes are taken", SOON, taken).await;
+    }
+
+    /// Waits until these bytes are parked with this reason.
+    async fn parks(&self, bytes: &[u8], reason: &str) {
+        let sql = "SELECT count(*) FROM parked WHERE body = $1 AND reason = $2";
+        let parked = async || self.client.query_one(sql, &[&bytes, &reason]).await.unwrap().get::<_, i64>(0) == 1;
+        eventually("it is parked", SOON, parked).await;
+    }
+
+    async fn close(self) {
+        self.stop.cancel();
+        self.served.await.unwrap().unwrap();
+    }
+}
+
+pub(crate) fn process(servers: &Servers, database: &Database) -> Process {
+    let spec = Spec { name: "desk", version: "1.2.3", topology: &TOPOLOGY, migrations: store::no_migrations() };
+    Process::new(spec, process_config(database, servers)).unwrap()
+}
+
+pub(crate) async fn listener() -> TcpListener {
+    TcpListener::bind("127.0.0.1:0").await.unwrap()
+}
+
+#[expect(clippy::disallowed_methods, reason = "a client that knows nothing of the relay")]
+async fn publish(servers: &Servers, notes: impl Iterator<Item = Vec<u8>>) {
+    let connection = Connection::connect(servers.amqp_url(), ConnectionProperties::default()).await.unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    for body in notes {
+        let options = BasicPublishOptions::default();
+        let sent = channel.basic_publish("".into(), "notes.taken".into(), options, &body, BasicProperties::default());
+        sent.await.unwrap().await.unwrap();
+    }
+    connection.close(0, "done".into()).await.unwrap();
+}
+
+fn note(id: u128, subject: &str) -> Message {
+    let body = Body { kind: "NOTE_TAKEN", version: 1, data: json!({}) };
+    Message::new(Uuid::from_u128(id), "stranger", subject, body, clock::now())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_that_was_put_off_and_panics_is_put_off_again_and_holds_nothing_back() {
+    let desk = Desk::open(Nervous::default()).await;
+    desk.publish(&[note(1, "bad"), note(2, "good")]).await;
+    desk.takes(1).await;
+    let again = "SELECT count(*) FROM deferred WHERE attempt > 1 AND reason LIKE '%the handler panicked%'";
+    eventually("the bad one is put off again", SOON, async || desk.count(again).await == 1).await;
+    desk.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_wrong_with_a_message_is_stored_whatever_it_quotes() {
+    let desk = Desk::open(Picky).await;
+    let bad = String::from_utf8(note(3, "nameless").to_bytes()).unwrap();
+    let nameless = bad.replace(&Uuid::from_u128(3).to_string(), "\\u0000");
+    publish(&desk.servers, [nameless.clone().into_bytes()].into_iter()).await;
+    desk.publish(&[note(1, "bad"), note(2, "good")]).await;
+    desk.takes(1).await;
+    desk.parks(nameless.as_bytes(), "not_an_envelope").await;
+    let put_off = "SELECT count(*) FROM deferred WHERE reason LIKE '%it has \u{fffd} in it%'";
+    eventually("the bad one is put off", SOON, async || desk.count(put_off).await == 1).await;
+    desk.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_even_be_put_off_is_parked_as_its_bytes_and_holds_nothing_back() {
+    let desk = Desk::open(Picky).await;
+    // One of them waits already, and is due; from now on nothing can be put off.
+    let (waiting, arriving) = (note(1, "bad"), note(2, "bad"));
+    let sql = "INSERT INTO deferred (queue, key, attempt, due_at, reason, incoming, body)
+               VALUES ('notes.taken', 'x', 1, now() + interval '1 s', 'by hand', '{}', $1)";
+    desk.client.execute(sql, &[&waiting.to_bytes()]).await.unwrap();
+    let closed = "ALTER TABLE deferred ADD CONSTRAINT closed CHECK (attempt = 0) NOT VALID";
+    desk.client.batch_execute(closed).await.unwrap();
+    desk.publish(&[arriving.clone(), note(3, "good")]).await;
+    desk.takes(1).await;
+    for bad in [waiting, arriving] {
+        desk.parks(&bad.to_bytes(), "cannot_be_put_off").await;
+    }
+    assert_eq!(desk.count("SELECT count(*) FROM deferred").await, 0);
+    desk.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_loop_that_panics_takes_the_process_with_it() {
+    let servers = Servers::claim().await;
+    let database = servers.database("desk").await;
+    let mut process = process(&servers, &database);
+    process.background("nightmare", |_| async { panic!("on purpose") });
+    let served = process.serve(listener().await, Router::new(), CancellationToken::new());
+    let ended = tokio::time::timeout(SOON + Duration::from_secs(10), served).await;
+    assert!(matches!(ended, Ok(Err(ProcessError::Loop("nightmare")))), "{ended:?}");
+}
