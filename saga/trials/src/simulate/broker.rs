@@ -1,96 +1,124 @@
 //! A model of the broker: it brings each message to every queue that its type is bound to, after
-//! a while of its own for each copy, so in any order; and sometimes once more.
+//! a while of its own for each copy, so in any order; sometimes once more; and it refuses, returns
+//! and loses.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
-use fastrand::Rng;
 use saga_contract::TOPOLOGY;
-use saga_core::{Message, QueueType};
+use saga_core::{Message, QueueType, Time};
 use time::Duration;
+
+use super::dice::Dice;
+use super::faults::Fault;
 
 /// A stored message: its content never changes, so all copies share it.
 pub(super) type Letter = Rc<Message>;
 
-/// How messages travel.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Conditions {
-    /// How long most copies take, at most.
-    pub(super) usual: Duration,
-    /// Of a thousand copies, how many are late, and by how much at most.
-    pub(super) late: (u32, Duration),
-    /// Of a thousand copies, how many are very late, and by how much at most.
-    pub(super) very_late: (u32, Duration),
-    /// Of a thousand copies, how many are delivered once more.
-    pub(super) twice: u32,
+/// How long most copies take, at most.
+const USUAL: Duration = Duration::milliseconds(4);
+
+/// A message in a queue.
+#[derive(Debug, Clone)]
+pub(super) struct Delivery {
+    pub(super) letter: Letter,
+    /// How often it was handed out before.
+    pub(super) times: u32,
 }
 
-impl Conditions {
-    /// No faults, but what every broker does on a good day: it overtakes, and it redelivers.
-    pub(super) const GOOD_DAY: Self = Self {
-        usual: Duration::milliseconds(4),
-        late: (40, Duration::milliseconds(500)),
-        very_late: (4, Duration::seconds(30)),
-        twice: 50,
-    };
-}
-
-/// A copy on its way to a consumer.
+/// A copy on its way into a queue.
 pub(super) struct Copy {
     pub(super) queue: &'static str,
     pub(super) after: Duration,
 }
 
+/// What a publisher is told of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It is confirmed, and in its queues.
+    Confirmed,
+    /// It is confirmed, and no queue took it.
+    Returned,
+    /// It is refused.
+    Nacked,
+    /// Nothing: the connection ended.
+    Unanswered,
+}
+
 pub(super) struct Broker {
-    conditions: Conditions,
     takers: BTreeMap<&'static str, Vec<&'static str>>,
+    queues: BTreeMap<&'static str, VecDeque<Delivery>>,
+    /// Until when it is gone.
+    pub(super) down_until: Time,
 }
 
 impl Broker {
-    pub(super) fn new(conditions: Conditions) -> Self {
+    pub(super) fn new(since: Time) -> Self {
         let takers = TOPOLOGY.types.iter().map(|kind| {
             let taken = TOPOLOGY.takers(kind).filter(|queue| queue.kind == QueueType::Quorum);
             (kind.name, taken.map(|queue| queue.name).collect())
         });
-        Self { conditions, takers: takers.collect() }
+        let queues = TOPOLOGY.queues.iter().map(|queue| (queue.name, VecDeque::new()));
+        Self { takers: takers.collect(), queues: queues.collect(), down_until: since }
     }
 
-    /// The copies that a message becomes: in one queue, or in all that its type is bound to.
-    pub(super) fn publish(&self, letter: &Letter, queue: Option<&str>, dice: &mut Rng) -> Vec<Copy> {
-        let queues: Vec<&'static str> = match queue {
-            Some(name) => TOPOLOGY.queues.iter().map(|queue| queue.name).filter(|known| *known == name).collect(),
+    /// Where a message belongs: into one queue, or into all that its type is bound to.
+    pub(super) fn routes(&self, letter: &Letter, queue: Option<&str>) -> Vec<&'static str> {
+        match queue {
+            Some(name) => self.queues.keys().copied().filter(|known| *known == name).collect(),
             None => self.takers.get(letter.kind.as_str()).cloned().unwrap_or_default(),
-        };
+        }
+    }
+
+    /// The copies that a message becomes, and what its publisher is told.
+    pub(super) fn publish(&self, letter: &Letter, queue: Option<&str>, dice: &mut Dice) -> (Vec<Copy>, Fate) {
+        if dice.strikes(Fault::Nack) {
+            return (Vec::new(), Fate::Nacked);
+        }
+        if dice.strikes(Fault::Return) {
+            return (Vec::new(), Fate::Returned);
+        }
+        let lost = dice.strikes(Fault::Loss);
+        if lost && dice.coin() {
+            return (Vec::new(), Fate::Unanswered);
+        }
         let mut copies = Vec::new();
-        for queue in queues {
-            copies.push(Copy { queue, after: self.way(dice) });
-            if one_of(dice, self.conditions.twice) {
-                copies.push(Copy { queue, after: self.way(dice) });
+        for queue in self.routes(letter, queue) {
+            copies.push(Copy { queue, after: way(dice) });
+            if dice.strikes(Fault::Duplicate) {
+                copies.push(Copy { queue, after: way(dice) });
             }
         }
-        copies
+        (copies, if lost { Fate::Unanswered } else { Fate::Confirmed })
     }
 
-    fn way(&self, dice: &mut Rng) -> Duration {
-        let Conditions { usual, late, very_late, .. } = self.conditions;
-        let most = match dice.u32(0..1000) {
-            roll if roll < very_late.0 => very_late.1,
-            roll if roll < very_late.0 + late.0 => late.1,
-            _ => usual,
-        };
-        up_to(dice, most)
+    /// Puts a message into a queue.
+    pub(super) fn put(&mut self, queue: &'static str, delivery: Delivery) {
+        self.queues.entry(queue).or_default().push_back(delivery);
+    }
+
+    /// Whether a queue holds something to hand out.
+    pub(super) fn has(&self, queue: &str) -> bool {
+        self.queues.get(queue).is_some_and(|queue| !queue.is_empty())
+    }
+
+    /// Hands out at most `most` messages of a queue; one that was handed out often goes alone.
+    pub(super) fn take(&mut self, queue: &str, most: usize) -> Vec<Delivery> {
+        const ALONE: u32 = 2;
+        let Some(queue) = self.queues.get_mut(queue) else { return Vec::new() };
+        let together = queue.iter().take_while(|delivery| delivery.times < ALONE).take(most).count();
+        queue.drain(..together.max(1).min(queue.len())).collect()
     }
 }
 
-/// A time from 100 microseconds to `most`.
-pub(super) fn up_to(dice: &mut Rng, most: Duration) -> Duration {
-    let most = i64::try_from(most.whole_microseconds()).unwrap_or(i64::MAX);
-    Duration::microseconds(dice.i64(100..=most.max(100)))
-}
-
-/// Whether this is one of the `n` in a thousand.
-pub(super) fn one_of(dice: &mut Rng, n: u32) -> bool {
-    dice.u32(0..1000) < n
+fn way(dice: &mut Dice) -> Duration {
+    let [late, very_late] = dice.faults.lateness();
+    let most = match (dice.strikes(Fault::Delay), dice.below(10)) {
+        (true, 0) => very_late,
+        (true, _) => late,
+        (false, _) => USUAL,
+    };
+    dice.up_to(most)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use pet_service::domain::{Draft as PetDraft, Pet};
 use saga_contract::{Currency, Money, Names, OnHand, PetNumber, Sku};
 use time::Duration;
 
-use super::broker::{one_of, up_to};
+use super::dice::{one_of, up_to};
 use super::{Stopped, lawful};
 
 /// Supplies: name, price, currency, and how many units there are for a hundred orders.
@@ -23,14 +23,14 @@ const SUPPLIES: [(&str, i64, &str, u32); 5] = [
 ];
 const NO_SUPPLY: &str = "FOOD-UNICORN-1KG";
 
-/// How long after the one before an order comes, on average.
-const BETWEEN_ORDERS: Duration = Duration::milliseconds(3);
-
 /// The crowd of one simulation.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Crowd {
+    seed: u64,
     sagas: u32,
     pets: u32,
+    /// How long after the one before an order comes, on average.
+    between: Duration,
 }
 
 /// What one customer does, and what the store's owner does about it.
@@ -50,8 +50,8 @@ pub(super) enum Says {
 }
 
 impl Crowd {
-    pub(super) fn new(sagas: u32) -> Self {
-        Self { sagas, pets: sagas / 4 * 3 + 2 }
+    pub(super) fn new(seed: u64, sagas: u32, between: Duration) -> Self {
+        Self { seed, sagas, pets: sagas / 4 * 3 + 2, between }
     }
 
     /// The pets of the store: fewer than customers, and those of one moment want the same few.
@@ -78,12 +78,14 @@ impl Crowd {
     }
 
     /// When order number `n` comes, after the first.
-    pub(super) fn comes_after(self, n: u32, dice: &mut Rng) -> Duration {
-        BETWEEN_ORDERS * n + up_to(dice, BETWEEN_ORDERS * 4)
+    pub(super) fn comes_after(self, n: u32) -> Duration {
+        let dice = &mut self.dice(n, 0);
+        self.between * n + up_to(dice, self.between * 4)
     }
 
-    /// What the customer of order number `n` does.
-    pub(super) fn intent(self, n: u32, dice: &mut Rng) -> Intent {
+    /// What the customer of order number `n` does; the same whenever they are asked.
+    pub(super) fn intent(self, n: u32) -> Intent {
+        let dice = &mut self.dice(n, 1);
         let pet = self.wanted(n, dice);
         let items = match dice.u32(0..100) {
             0..50 => Vec::new(),
@@ -97,6 +99,11 @@ impl Crowd {
             ..OrderDraft::default()
         };
         Intent { draft, words: words(pet, dice) }
+    }
+
+    /// Dice for one matter of one order.
+    fn dice(self, n: u32, matter: u64) -> Rng {
+        Rng::with_seed(self.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (u64::from(n) << 1 | matter))
     }
 
     /// One of a few pets, which the customers before and after want too; or one that nobody has.

@@ -23,18 +23,23 @@ impl EffectTable {
         Self { rows: BTreeMap::new(), bug }
     }
 
-    /// What is remembered of a step.
-    pub(super) fn read(&self, key: Option<(Uuid, &'static str)>) -> Effects {
-        let key = key.filter(|_| self.bug != Some(Bug::NoDedupe)).map(|(saga, step)| (saga, step.to_owned()));
-        Effects::of(key.and_then(|key| Some((key.clone(), *self.rows.get(&key)?))))
+    /// What is remembered of these steps.
+    pub(super) fn read(&self, keys: impl IntoIterator<Item = (Uuid, &'static str)>) -> Effects {
+        let keys = keys.into_iter().map(|(saga, step)| (saga, step.to_owned()));
+        let known = keys.filter_map(|key| self.rows.get(&key).map(|effect| (key, *effect)));
+        Effects::of(known.filter(|_| self.bug != Some(Bug::NoDedupe)))
     }
 
     pub(super) fn write(&mut self, rows: EffectRows) {
-        for (key, effect) in rows {
+        for (key, mut effect) in rows {
             let is_tombstone = effect.state == EffectState::Undone && !self.rows.contains_key(&key);
-            if !(is_tombstone && self.bug == Some(Bug::NoTombstones)) {
-                self.rows.insert(key, effect);
+            if is_tombstone && self.bug == Some(Bug::NoTombstones) {
+                continue;
             }
+            if is_tombstone && self.bug == Some(Bug::TombstonesWithoutEpoch) {
+                effect.epoch = 0;
+            }
+            self.rows.insert(key, effect);
         }
     }
 

@@ -6,10 +6,11 @@ use inventory_service::domain::{Pet, Reservation, Stock, Warehouse};
 use inventory_service::messages::{Inventory, Request, Turn};
 use inventory_service::store::Touched;
 use saga_contract::Sku;
-use saga_core::{Ids, Message, Time};
+use saga_core::{Ids, Time};
 use saga_runtime::Verdict;
 use uuid::Uuid;
 
+use super::broker::Letter;
 use super::effects::{EffectRows, EffectTable, changed};
 use super::process::Tables;
 
@@ -32,17 +33,18 @@ impl InventoryTables {
         Self { stock, reservations: BTreeMap::new(), pets: BTreeMap::new(), effects, ids }
     }
 
-    /// The rows that a request touches, those of the supplies that are set aside included.
-    fn read(&self, request: &Request) -> Inventory {
+    /// The rows that a batch touches, those of the supplies that are set aside included.
+    fn read(&self, requests: &[Result<Request, Verdict>]) -> Inventory {
         let mut touched = Touched::default();
-        request.touches(&mut touched);
+        requests.iter().flatten().for_each(|request| request.touches(&mut touched));
         let Touched { sagas, mut supplies, pets } = touched;
         let reservation = |saga: Uuid| Some((saga, self.reservations.get(&saga)?.clone()));
         let reservations: BTreeMap<Uuid, Reservation> = sagas.into_iter().filter_map(reservation).collect();
         supplies.extend(reservations.values().flat_map(|r| r.items.iter().map(|item| item.sku.clone())));
         let stock = supplies.iter().filter_map(|sku| self.stock.get(sku).cloned());
         let pets = pets.into_iter().filter_map(|pet| Some((pet, *self.pets.get(&pet)?)));
-        let effects = self.effects.read(request.asked().map(|asked| (asked.saga, asked.step)));
+        let asked = requests.iter().flatten().filter_map(Request::asked);
+        let effects = self.effects.read(asked.map(|asked| (asked.saga, asked.step)));
         Inventory { warehouse: Warehouse::new(stock, reservations), pets: pets.collect(), effects }
     }
 }
@@ -51,19 +53,19 @@ impl Tables for InventoryTables {
     type Write = InventoryRows;
     const ANSWERS_AGAIN: bool = true;
 
-    fn handle(&self, message: &Message, now: Time) -> (Verdict, InventoryRows) {
-        let request = match Request::read(message) {
-            Ok(request) => request,
-            Err(parked) => return (parked, InventoryRows::default()),
-        };
-        let mut inventory = self.read(&request);
-        match inventory.decide(request, Turn { ids: &self.ids, cause: message, now }) {
-            Ok(verdict) => {
-                let effects = changed(&inventory.effects);
-                (verdict, InventoryRows { inventory, effects })
+    fn handle(&self, batch: &[Letter], now: Time) -> (Vec<Verdict>, InventoryRows) {
+        let requests: Vec<Result<Request, Verdict>> = batch.iter().map(|letter| Request::read(letter)).collect();
+        let mut inventory = self.read(&requests);
+        let verdicts = batch.iter().zip(requests).map(|(cause, request)| match request {
+            Ok(request) => {
+                let verdict = inventory.decide(request, Turn { ids: &self.ids, cause, now });
+                verdict.unwrap_or_else(|error| Verdict::malformed(&error))
             }
-            Err(error) => (Verdict::malformed(&error), InventoryRows::default()),
-        }
+            Err(parked) => parked,
+        });
+        let verdicts = verdicts.collect();
+        let effects = changed(&inventory.effects);
+        (verdicts, InventoryRows { inventory, effects })
     }
 
     fn write(&mut self, rows: InventoryRows) {

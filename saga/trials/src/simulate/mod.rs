@@ -1,19 +1,27 @@
 //! The whole system without servers: the real, pure code of the orchestrator and of the three
 //! participants in one thread, on models of what holds them.
 //!
-//! Read in this order: `broker` carries messages, in any order and sometimes twice; `process` is
-//! one process with its tables, whose transactions happen whole or not at all; `pets`, `orders`,
-//! `inventory` and `sagas` put the services' own code on such tables; `crowd` is who orders what;
-//! `world` runs it all on a virtual clock; `rules` says what must hold once all is quiet;
-//! `story` and `report` tell it.
+//! Read in this order: `faults` is what can go wrong, `dice` whether it does; `broker` carries
+//! messages, in any order and sometimes twice; `process` and `book` are the database of one process,
+//! whose transactions happen whole or not at all; `pets`, `orders`, `inventory` and `sagas` put the
+//! services' own code on such tables; `copies` are the running copies of the processes; `crowd` is who
+//! orders what; `world` runs it all on a virtual clock; `rules` says what must hold once all is quiet;
+//! `story` and `report` tell it; `shrink` looks for the shortest failing run; `campaign` runs many
+//! seeds; `bugs` are faults of our own that the rules must find.
 //!
 //! Everything follows from the seed. There is no clock, no thread and no hash map here: the same
 //! seed gives the same trace, byte for byte.
 
 mod agenda;
+mod book;
 mod broker;
+mod bugs;
+mod campaign;
+mod copies;
 mod crowd;
+mod dice;
 mod effects;
+mod faults;
 mod inventory;
 mod orders;
 mod pets;
@@ -21,6 +29,8 @@ mod process;
 mod report;
 mod rules;
 mod sagas;
+mod shrink;
+mod skips;
 mod story;
 mod world;
 
@@ -29,13 +39,16 @@ use std::fmt::Display;
 use saga_core::{Phase, Time};
 use time::macros::datetime;
 
-pub use report::Counts;
+pub use bugs::Bug;
+pub use campaign::Campaign;
+pub use faults::{Fault, Faults, Level};
+pub use report::{Counts, Step};
 pub use rules::Broken;
 pub use story::Story;
 use world::World;
 
-/// When every simulation begins.
-const START: Time = datetime!(2026-11-20 08:00 UTC);
+/// When every simulation begins: midnight is near, as tables have partitions by the day.
+const START: Time = datetime!(2026-11-20 23:55 UTC);
 /// The salt and the domain of the simulated store.
 const SALT: &str = "the salt of every simulated store";
 const DOMAIN: &str = saga_contract::DEFAULT_DOMAIN;
@@ -49,19 +62,12 @@ pub struct Settings {
     pub seed: u64,
     /// How many orders are placed.
     pub sagas: u32,
+    /// What goes wrong.
+    pub faults: Faults,
     /// Whether to write down everything that happens.
     pub trace: bool,
     /// A fault built in on purpose, by tests alone: it must be found.
     pub bug: Option<Bug>,
-}
-
-/// A fault of the participants, which tests build in to see that the rules can fail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Bug {
-    /// They forget what they handled: a message that comes again is handled again.
-    NoDedupe,
-    /// They forget an undo that came before what it undoes: the late request is carried out.
-    NoTombstones,
 }
 
 /// A run that could not go on: the code under it refused what no order of messages should lead to.
@@ -90,6 +96,12 @@ impl Simulation {
         world.run()?;
         let broken = rules::check(&world);
         Ok(Self { settings, world, broken })
+    }
+
+    /// What was simulated.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        self.settings
     }
 
     /// The rules that do not hold; none, if all is well.
@@ -126,20 +138,5 @@ impl Simulation {
     #[must_use]
     pub fn shortest_broken(&self) -> Option<Story> {
         story::shortest(&self.world, &self.broken)
-    }
-
-    /// The same with fewer sagas, if that breaks a rule as well: the fewer, the easier to understand.
-    ///
-    /// # Errors
-    /// [`Stopped`]: as [`Simulation::run`].
-    pub fn smaller(&self) -> Result<Option<Self>, Stopped> {
-        let fewer = std::iter::successors(Some(1_u32), |n| n.checked_mul(2));
-        for sagas in fewer.take_while(|n| *n < self.settings.sagas) {
-            let smaller = Self::run(Settings { sagas, ..self.settings })?;
-            if !smaller.broken.is_empty() {
-                return Ok(Some(smaller));
-            }
-        }
-        Ok(None)
     }
 }

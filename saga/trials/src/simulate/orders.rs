@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use order_service::domain::{Answer, Request};
 use order_service::messages::{Desk, Job};
 use order_service::store::Ledger;
-use saga_core::{Ids, Message, Time};
+use saga_core::{Ids, Time};
 use saga_runtime::Verdict;
 use uuid::Uuid;
 
+use super::broker::Letter;
 use super::effects::{EffectRows, EffectTable, changed};
 use super::process::Tables;
 
@@ -22,7 +23,7 @@ pub(super) struct OrderTables {
 
 #[derive(Default)]
 pub(super) struct OrderRows {
-    request: Option<Request>,
+    requests: Vec<Request>,
     effects: EffectRows,
 }
 
@@ -30,20 +31,11 @@ impl OrderTables {
     pub(super) fn new(ids: Ids, effects: EffectTable) -> Self {
         Self { requests: BTreeMap::new(), effects, told: BTreeMap::new(), ids }
     }
-
-    fn decide(&self, message: &Message, now: Time) -> Result<(Verdict, OrderRows), Verdict> {
-        let job = Job::read(message)?;
-        let mut ledger = Ledger::of(self.requests.get(&job.order()).cloned());
-        let mut effects = self.effects.read(job.effect());
-        let verdict = Desk { ids: &self.ids, ledger: &mut ledger, effects: &mut effects, now }.decide(&job, message)?;
-        let request = ledger.get_mut(job.order()).cloned();
-        Ok((verdict, OrderRows { request, effects: changed(&effects) }))
-    }
 }
 
 impl OrderRows {
     pub(super) fn of(request: Request) -> Self {
-        Self { request: Some(request), effects: EffectRows::new() }
+        Self { requests: vec![request], effects: EffectRows::new() }
     }
 }
 
@@ -51,12 +43,21 @@ impl Tables for OrderTables {
     type Write = OrderRows;
     const ANSWERS_AGAIN: bool = true;
 
-    fn handle(&self, message: &Message, now: Time) -> (Verdict, OrderRows) {
-        self.decide(message, now).unwrap_or_else(|verdict| (verdict, OrderRows::default()))
+    fn handle(&self, batch: &[Letter], now: Time) -> (Vec<Verdict>, OrderRows) {
+        let jobs: Vec<Result<Job, Verdict>> = batch.iter().map(|letter| Job::read(letter)).collect();
+        let orders: Vec<Uuid> = jobs.iter().flatten().map(Job::order).collect();
+        let mut ledger = Ledger::of(orders.iter().filter_map(|order| self.requests.get(order).cloned()));
+        let mut effects = self.effects.read(jobs.iter().flatten().filter_map(Job::effect));
+        let mut desk = Desk { ids: &self.ids, ledger: &mut ledger, effects: &mut effects, now };
+        let decide = |(job, letter): (Result<Job, Verdict>, &Letter)| job.and_then(|job| desk.decide(&job, letter));
+        let verdicts = jobs.into_iter().zip(batch).map(decide).map(|verdict| verdict.unwrap_or_else(|no| no));
+        let verdicts = verdicts.collect();
+        let requests = orders.into_iter().filter_map(|order| ledger.get_mut(order).cloned()).collect();
+        (verdicts, OrderRows { requests, effects: changed(&effects) })
     }
 
     fn write(&mut self, rows: OrderRows) {
-        if let Some(request) = rows.request {
+        for request in rows.requests {
             if let Some(answer) = request.answer() {
                 self.told.entry(request.order).or_insert(answer);
             }

@@ -6,9 +6,10 @@ use pet_service::domain::Pet;
 use pet_service::messages::{Asked, Participant};
 use pet_service::store::Pets;
 use saga_contract::PetNumber;
-use saga_core::{Ids, Message, Time};
+use saga_core::{Ids, Time};
 use saga_runtime::Verdict;
 
+use super::broker::Letter;
 use super::effects::{EffectRows, EffectTable, changed};
 use super::process::Tables;
 
@@ -40,17 +41,19 @@ impl Tables for PetTables {
     type Write = PetRows;
     const ANSWERS_AGAIN: bool = true;
 
-    fn handle(&self, message: &Message, now: Time) -> (Verdict, PetRows) {
-        let asked = match Asked::parse(message) {
-            Ok(asked) => asked,
-            Err(parked) => return (parked, PetRows::default()),
-        };
-        let number = asked.pet_number();
-        let (pets, effects) = (Pets::of(self.pets.get(&number).cloned()), self.effects.read(Some(asked.key())));
+    fn handle(&self, batch: &[Letter], now: Time) -> (Vec<Verdict>, PetRows) {
+        let asked: Vec<Result<Asked, Verdict>> = batch.iter().map(|letter| Asked::parse(letter)).collect();
+        let numbers: Vec<PetNumber> = asked.iter().flatten().map(Asked::pet_number).collect();
+        let pets = Pets::of(numbers.iter().filter_map(|number| self.pets.get(number).cloned()));
+        let effects = self.effects.read(asked.iter().flatten().map(Asked::key));
         let mut participant = Participant::new(self.ids.clone(), pets, effects);
-        let verdict = participant.answer(message, asked, now);
-        let pets = participant.pet(number).cloned().into_iter().collect();
-        (verdict, PetRows { pets, effects: changed(participant.effects()) })
+        let answer = |(letter, asked): (&Letter, Result<Asked, Verdict>)| match asked {
+            Ok(asked) => participant.answer(letter, asked, now),
+            Err(parked) => parked,
+        };
+        let verdicts = batch.iter().zip(asked).map(answer).collect();
+        let pets = numbers.into_iter().filter_map(|number| participant.pet(number).cloned()).collect();
+        (verdicts, PetRows { pets, effects: changed(participant.effects()) })
     }
 
     fn write(&mut self, rows: PetRows) {

@@ -1,8 +1,8 @@
-//! A model of one process: its tables, and transactions that happen whole or not at all.
+//! A model of one process's database: its tables, and transactions that happen whole or not at all.
 //!
 //! It follows `saga-runtime`'s delivery: an [`Attempt`] is a transaction before its commit, made by
-//! reading alone; dropping it is a rollback. [`Process::commit`] is the commit. What was committed
-//! is published later, one mark after the other, and a mark goes once it is.
+//! reading alone; dropping it is a rollback. [`Process::commit`] is the commit. All copies of a
+//! process share it.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -10,12 +10,15 @@ use std::rc::Rc;
 use saga_core::{Message, Time};
 use saga_runtime::{Output, Verdict};
 use time::Duration;
-use uuid::Uuid;
 
+use super::Bug;
+use super::book::{After, Became, Book, Key, key};
 use super::broker::Letter;
 
-/// A message that was put off this often needs a person.
-const MOST_ATTEMPTS: u32 = 20;
+/// A message from further ahead waits for its time.
+const MOST_AHEAD: Duration = Duration::minutes(5);
+/// A message that was handed out this often, and nobody settled, crashes its consumer.
+const CRASH_LOOP: u32 = 10;
 
 /// The business half of a process.
 pub(super) trait Tables {
@@ -24,8 +27,9 @@ pub(super) trait Tables {
     /// Whether a request that comes again is answered again.
     const ANSWERS_AGAIN: bool;
 
-    /// What becomes of a message: reads rows and writes none.
-    fn handle(&self, message: &Message, now: Time) -> (Verdict, Self::Write);
+    /// What becomes of each message of a batch: reads rows and writes none. A later message sees
+    /// what an earlier one changed.
+    fn handle(&self, batch: &[Letter], now: Time) -> (Vec<Verdict>, Self::Write);
 
     /// Writes rows.
     fn write(&mut self, rows: Self::Write);
@@ -37,247 +41,184 @@ pub(super) struct Process<T> {
     pub(super) tables: T,
     /// The rows of its pipeline.
     pub(super) book: Book,
-    /// Built in by tests: it does not look whether it handled a message before.
-    pub(super) forgets_what_it_handled: bool,
+    /// Built in by tests.
+    pub(super) bug: Option<Bug>,
 }
 
-/// What the pipeline keeps, the same in every process.
-#[derive(Default)]
-pub(super) struct Book {
-    /// What was handled, by queue and message.
-    pub(super) inbox: BTreeMap<(&'static str, Uuid), Handled>,
-    /// What was sent.
-    pub(super) journal: BTreeMap<Uuid, Letter>,
-    /// What others sent and may have to be sent again from here.
-    pub(super) kept: BTreeMap<Uuid, Letter>,
-    /// What is to be published.
-    pub(super) outbox: BTreeMap<u64, Mark>,
-    /// What was put off, with how often.
-    pub(super) deferred: BTreeMap<(&'static str, Uuid), u32>,
-    /// What was set aside.
-    pub(super) parked: Vec<Parked>,
-    marks: u64,
-}
-
-/// A message that was handled.
-pub(super) struct Handled {
+/// A message that is being handled.
+#[derive(Debug, Clone)]
+pub(super) struct Taken {
     pub(super) letter: Letter,
-    pub(super) at: Time,
-    pub(super) note: Option<&'static str>,
-    answers: Vec<Uuid>,
-}
-
-/// A stored message that is to be published.
-pub(super) struct Mark {
-    message: Uuid,
-    queue: Option<String>,
-}
-
-/// A message that was set aside.
-pub(super) struct Parked {
-    pub(super) letter: Letter,
-    pub(super) queue: &'static str,
-    pub(super) reason: String,
+    /// How often the broker handed it out before.
+    pub(super) times: u32,
+    /// How often it was put off before.
+    pub(super) attempts: u32,
 }
 
 /// A transaction before its commit.
 pub(super) struct Attempt<W> {
     queue: &'static str,
-    letter: Letter,
-    /// How often the message was put off before.
-    times: u32,
-    fate: Fate<W>,
+    fates: Vec<(Taken, Fate)>,
+    rows: W,
 }
 
-enum Fate<W> {
-    Repeated(Vec<Uuid>),
+enum Fate {
+    /// It was handled: its answers.
+    Repeated(Vec<Key>),
+    /// A copy of it waits here already, or is in the same batch.
     Waiting,
+    /// Another content under the same id.
     Conflict,
-    Handled(Verdict, W),
+    /// Its time has not come.
+    Ahead,
+    /// Its handler decided.
+    Decided(Verdict),
 }
 
-/// What a commit leaves to be done.
-#[derive(Default)]
-pub(super) struct After {
-    /// What became of the message, in a word or two.
-    pub(super) became: Became,
-    /// The marks to publish.
-    pub(super) publish: Vec<u64>,
-    /// How many of them were sent before.
-    pub(super) again: usize,
-    /// When the message is to be looked at again.
-    pub(super) due: Option<Time>,
-}
+/// The transaction cannot be committed: it would journal a message twice.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct SentTwice(pub(super) String);
 
-/// What became of a message.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) enum Became {
-    /// It changed something.
-    #[default]
-    Handled,
-    /// It changed nothing, rightly.
-    Ignored(&'static str),
-    /// It was handled before.
-    Repeated,
-    /// It comes back later.
-    PutOff,
-    /// It was set aside.
-    Parked(String),
+/// A process, whatever its business.
+pub(super) trait Service {
+    /// Handles a batch in one transaction.
+    fn settle(&mut self, queue: &'static str, batch: &[Taken], now: Time, held: bool) -> Result<After, SentTwice>;
+    /// What a batch would send, were it committed.
+    fn would_send(&self, queue: &'static str, batch: &[Taken], now: Time) -> Vec<Message>;
+    fn book(&self) -> &Book;
+    fn book_mut(&mut self) -> &mut Book;
 }
 
 impl<T: Tables> Process<T> {
-    pub(super) fn new(tables: T) -> Self {
-        Self { tables, book: Book::default(), forgets_what_it_handled: false }
+    pub(super) fn new(tables: T, since: Time, bug: Option<Bug>) -> Self {
+        Self { tables, book: Book::new(since, bug), bug }
     }
 
-    /// The transaction of a delivery, up to its commit.
-    pub(super) fn attempt(&self, queue: &'static str, letter: &Letter, now: Time, is_due: bool) -> Attempt<T::Write> {
-        let key = (queue, letter.id);
-        let times = self.book.deferred.get(&key).copied();
-        let known = self.book.inbox.get(&key).filter(|_| !self.forgets_what_it_handled);
-        let fate = match known {
-            Some(known) if same(&known.letter, letter) => Fate::Repeated(known.answers.clone()),
-            Some(_) => Fate::Conflict,
-            None if (times.is_some() && !is_due) || self.book.is_parked(&key) => Fate::Waiting,
-            None => {
-                let (verdict, rows) = self.tables.handle(letter, now);
-                Fate::Handled(verdict, rows)
-            }
-        };
-        Attempt { queue, letter: letter.clone(), times: times.unwrap_or_default(), fate }
-    }
-
-    /// Commits a delivery.
-    pub(super) fn commit(&mut self, attempt: Attempt<T::Write>, now: Time) -> After {
-        let Attempt { queue, letter, times, fate } = attempt;
-        match fate {
-            Fate::Repeated(answers) if T::ANSWERS_AGAIN => self.book.answer_again(answers),
-            Fate::Repeated(_) | Fate::Waiting => After { became: Became::Repeated, ..After::default() },
-            Fate::Conflict => self.book.park(queue, letter, "conflict".to_owned()),
-            Fate::Handled(Verdict::PutOff { reason }, _) => self.book.put_off(queue, letter, times, &reason, now),
-            Fate::Handled(Verdict::Park { reason, detail }, _) => {
-                self.book.park(queue, letter, format!("{reason}: {detail}"))
-            }
-            Fate::Handled(Verdict::Done(output), rows) => match self.book.sent_twice(&output) {
-                Some(twice) => {
-                    let reason = format!("{} {} was sent before", twice.kind, twice.id);
-                    self.book.put_off(queue, letter, times, &reason, now)
-                }
-                None => {
-                    self.tables.write(rows);
-                    self.book.settle(queue, &letter, output, now)
-                }
-            },
+    /// The transaction of a batch, up to its commit. `held`: it was put off, and is taken out of there.
+    pub(super) fn attempt(
+        &self,
+        queue: &'static str,
+        batch: &[Taken],
+        now: Time,
+        held: bool,
+    ) -> Result<Attempt<T::Write>, SentTwice> {
+        let (mut fates, mut fresh) = (Vec::with_capacity(batch.len()), Vec::new());
+        let mut seen: BTreeMap<Key, &Letter> = BTreeMap::new();
+        for taken in batch {
+            let fate = match seen.get(&key(&taken.letter)) {
+                Some(first) if same(first, &taken.letter) => Some(Fate::Waiting),
+                Some(_) => Some(Fate::Conflict),
+                None => self.before(queue, taken, now, held),
+            };
+            seen.entry(key(&taken.letter)).or_insert(&taken.letter);
+            fresh.extend(fate.is_none().then(|| taken.letter.clone()));
+            fates.push((taken.clone(), fate));
         }
+        let (verdicts, rows) = if fresh.is_empty() { Default::default() } else { self.tables.handle(&fresh, now) };
+        for verdict in &verdicts {
+            let Verdict::Done(output) = verdict else { continue };
+            if let Some(twice) = self.book.has_sent(output) {
+                return Err(SentTwice(format!("{} {} was sent before", twice.kind, twice.id)));
+            }
+        }
+        let mut verdicts = verdicts.into_iter();
+        let decided =
+            |(taken, fate): (Taken, Option<Fate>)| Some((taken, fate.or_else(|| verdicts.next().map(Fate::Decided))?));
+        Ok(Attempt { queue, fates: fates.into_iter().filter_map(decided).collect(), rows })
+    }
+
+    /// What becomes of a message before any handler sees it.
+    fn before(&self, queue: &'static str, taken: &Taken, now: Time, held: bool) -> Option<Fate> {
+        let letter = &taken.letter;
+        if taken.times >= CRASH_LOOP {
+            let detail = format!("it was delivered {} times and never settled", taken.times);
+            return Some(Fate::Decided(Verdict::Park { reason: "crash_loop", detail }));
+        }
+        if letter.time - now > MOST_AHEAD {
+            return Some(Fate::Ahead);
+        }
+        let known = self.book.inbox.get(&(queue, key(letter))).filter(|_| self.bug != Some(Bug::NoDedupe));
+        let waiting = (queue, letter.id);
+        match known {
+            Some(known) if same(&known.letter, letter) => Some(Fate::Repeated(known.answers.clone())),
+            Some(_) => Some(Fate::Conflict),
+            None if self.book.parked.contains_key(&waiting) => Some(Fate::Waiting),
+            None if !held && self.book.deferred.contains_key(&waiting) => Some(Fate::Waiting),
+            None => None,
+        }
+    }
+
+    /// Commits a batch.
+    pub(super) fn commit(&mut self, attempt: Attempt<T::Write>, now: Time) -> After {
+        let Attempt { queue, fates, rows } = attempt;
+        let (book, mut after) = (&mut self.book, After::default());
+        self.tables.write(rows);
+        for (Taken { letter, attempts, .. }, fate) in fates {
+            match fate {
+                Fate::Repeated(answers) if T::ANSWERS_AGAIN => book.answer_again(letter, answers, &mut after),
+                Fate::Repeated(_) | Fate::Waiting => after.became.push((letter, Became::Repeated)),
+                Fate::Conflict => book.park(queue, letter, "conflict".to_owned(), &mut after),
+                Fate::Ahead => {
+                    let due = letter.time;
+                    book.put_off(queue, letter, attempts, due, &mut after);
+                }
+                Fate::Decided(Verdict::PutOff { reason }) => {
+                    book.try_later(queue, letter, attempts, &reason, now, &mut after);
+                }
+                Fate::Decided(Verdict::Park { reason, detail }) => {
+                    book.park(queue, letter, format!("{reason}: {detail}"), &mut after);
+                }
+                Fate::Decided(Verdict::Done(output)) => book.settle(queue, letter, output, now, &mut after),
+            }
+        }
+        after
     }
 
     /// Commits a change that no message caused: a person's, or an alarm's.
     pub(super) fn change(&mut self, rows: T::Write, output: Output) -> After {
+        let mut after = After::default();
         self.tables.write(rows);
-        self.book.send(output).0
-    }
-}
-
-impl Book {
-    /// The message of a mark, and the queue that it goes straight into.
-    pub(super) fn load(&self, mark: u64) -> Option<(Letter, Option<String>)> {
-        let Mark { message, queue } = self.outbox.get(&mark)?;
-        let letter = self.journal.get(message).or_else(|| self.kept.get(message))?;
-        Some((letter.clone(), queue.clone()))
-    }
-
-    /// The broker has a message: its mark goes.
-    pub(super) fn confirmed(&mut self, mark: u64) {
-        self.outbox.remove(&mark);
-    }
-
-    fn is_parked(&self, key: &(&'static str, Uuid)) -> bool {
-        self.parked.iter().any(|parked| (parked.queue, parked.letter.id) == *key)
-    }
-
-    /// The journal takes each id once.
-    fn sent_twice<'a>(&self, output: &'a Output) -> Option<&'a Message> {
-        output.send.iter().map(|outgoing| &outgoing.message).find(|message| self.journal.contains_key(&message.id))
-    }
-
-    fn settle(&mut self, queue: &'static str, letter: &Letter, output: Output, now: Time) -> After {
-        let note = output.note;
-        if output.keep {
-            self.kept.insert(letter.id, letter.clone());
-        }
-        let (mut after, answers) = self.send(output);
-        after.became = note.map_or(Became::Handled, Became::Ignored);
-        self.deferred.remove(&(queue, letter.id));
-        self.inbox.insert((queue, letter.id), Handled { letter: letter.clone(), at: now, note, answers });
+        self.book.send(output, &mut after);
         after
     }
+}
 
-    /// Journals and marks what goes out; says what of it answers the message that led to it.
-    fn send(&mut self, output: Output) -> (After, Vec<Uuid>) {
-        let (mut after, mut answers) = (After { again: output.resend.len(), ..After::default() }, Vec::new());
-        for outgoing in output.send {
-            let message = outgoing.message.id;
-            self.journal.insert(message, Rc::new(as_read(outgoing.message)));
-            answers.push(message);
-            after.publish.push(self.mark(message, outgoing.queue));
-        }
-        for again in output.resend {
-            if again.queue.is_none() {
-                answers.push(again.message.id);
-            }
-            after.publish.push(self.mark(again.message.id, again.queue));
-        }
-        (after, answers)
+impl<T: Tables> Service for Process<T> {
+    fn settle(&mut self, queue: &'static str, batch: &[Taken], now: Time, held: bool) -> Result<After, SentTwice> {
+        let attempt = self.attempt(queue, batch, now, held)?;
+        Ok(self.commit(attempt, now))
     }
 
-    fn answer_again(&mut self, answers: Vec<Uuid>) -> After {
-        let again = answers.len();
-        let publish = answers.into_iter().map(|message| self.mark(message, None)).collect();
-        After { became: Became::Repeated, publish, again, due: None }
+    fn would_send(&self, queue: &'static str, batch: &[Taken], now: Time) -> Vec<Message> {
+        let fates = self.attempt(queue, batch, now, false).map(|attempt| attempt.fates).unwrap_or_default();
+        let outputs = fates.into_iter().filter_map(|(_, fate)| match fate {
+            Fate::Decided(Verdict::Done(output)) => Some(output),
+            Fate::Decided(Verdict::PutOff { .. } | Verdict::Park { .. })
+            | Fate::Repeated(_)
+            | Fate::Waiting
+            | Fate::Conflict
+            | Fate::Ahead => None,
+        });
+        outputs.flat_map(|output| output.send).map(|outgoing| outgoing.message).collect()
     }
 
-    fn mark(&mut self, message: Uuid, queue: Option<String>) -> u64 {
-        self.marks += 1;
-        self.outbox.insert(self.marks, Mark { message, queue });
-        self.marks
+    fn book(&self) -> &Book {
+        &self.book
     }
 
-    fn put_off(&mut self, queue: &'static str, letter: Letter, times: u32, reason: &str, now: Time) -> After {
-        if times >= MOST_ATTEMPTS {
-            return self.park(queue, letter, format!("put_off_too_often: {reason}"));
-        }
-        self.deferred.insert((queue, letter.id), times + 1);
-        After { became: Became::PutOff, due: Some(now + wait(times)), ..After::default() }
-    }
-
-    fn park(&mut self, queue: &'static str, letter: Letter, reason: String) -> After {
-        self.deferred.remove(&(queue, letter.id));
-        self.parked.push(Parked { letter, queue, reason: reason.clone() });
-        After { became: Became::Parked(reason), ..After::default() }
+    fn book_mut(&mut self) -> &mut Book {
+        &mut self.book
     }
 }
 
-/// What consumers read is what was written: a message once it went through its bytes. One that does
-/// not survive that is left without data, so that the rules find it parked. It costs as much as all
-/// the rest, so one message in eight stands for the others.
-fn as_read(mut message: Message) -> Message {
-    if !message.id.as_u128().is_multiple_of(8) {
-        return message;
-    }
-    Message::parse(&message.to_bytes()).unwrap_or_else(|_| {
-        message.data = serde_json::Value::Null;
-        message
-    })
+/// Messages that go out because of a change.
+pub(super) fn sending(messages: Vec<Message>) -> Output {
+    Output { send: messages.into_iter().map(Into::into).collect(), ..Output::default() }
 }
 
 /// Copies of one stored message are one; otherwise the content says.
 fn same(one: &Letter, other: &Letter) -> bool {
     Rc::ptr_eq(one, other) || one.content_hash() == other.content_hash()
-}
-
-/// How long a message is put off: a second at first, doubling, at most a minute.
-fn wait(times: u32) -> Duration {
-    Duration::seconds(2_i64.saturating_pow(times.min(6)).min(60))
 }
 
 #[cfg(test)]

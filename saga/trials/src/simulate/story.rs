@@ -46,8 +46,8 @@ pub(super) fn example(world: &World, phase: Phase) -> Option<Story> {
 pub(super) fn shortest(world: &World, broken: &[Broken]) -> Option<Story> {
     let sagas: BTreeSet<Uuid> = broken.iter().filter_map(|broken| broken.saga).collect();
     let mut sent: BTreeMap<Uuid, usize> = BTreeMap::new();
-    for message in world.books().values().flat_map(|book| book.journal.values()) {
-        let saga = message.saga_id.filter(|saga| sagas.contains(saga));
+    for stored in world.books().flat_map(|(_, book)| book.journal.values()) {
+        let saga = stored.letter.saga_id.filter(|saga| sagas.contains(saga));
         saga.into_iter().for_each(|saga| *sent.entry(saga).or_default() += 1);
     }
     let known = sent.iter().filter_map(|(saga, sent)| Some((world.sagas.tables.get(*saga)?, sent)));
@@ -74,7 +74,7 @@ fn story(world: &World, saga: &Instance, broken: &[Broken]) -> Story {
 
 /// What all processes sent, and what the orchestrator handled of it.
 fn told(world: &World, saga: Uuid) -> Vec<Told> {
-    let sent = world.books().into_values().flat_map(|book| book.journal.values());
+    let sent = world.books().flat_map(|(_, book)| book.journal.values()).map(|sent| &sent.letter);
     let sent =
         sent.filter(|message| message.saga_id == Some(saga)).map(|message| seen("sent", message.time, message, None));
     let handled = world.sagas.book.inbox.iter().filter(|((queue, _), _)| *queue == queues::SAGA_INBOX);

@@ -1,34 +1,43 @@
-//! Four processes, a broker, a crowd, and the virtual clock that runs them.
+//! Four processes, two copies of each, a broker, a crowd, and the virtual clock that runs them.
 
-use std::collections::BTreeMap;
+mod delivering;
+mod misfortunes;
+mod operating;
+mod ordering;
+mod publishing;
 
-use fastrand::Rng;
+use std::collections::{BTreeMap, BTreeSet};
+
 use idforge::Salt;
-use order_service::domain::{Identity, Key, Request, Wish, Word};
-use pet_service::domain::Pet;
-use saga_contract::messages::PetCreated;
-use saga_contract::{Names, OrderNumber, PetStatus, TOPOLOGY, processes};
-use saga_core::{Body, Engine, Ids, Message, Payload, Time, Timings};
-use saga_runtime::{Outgoing, Output};
+use saga_contract::Names;
+use saga_core::{Engine, Ids, Time, Timings};
 use time::Duration;
 use uuid::Uuid;
 
 use super::agenda::Agenda;
-use super::broker::{Broker, Conditions, Letter, up_to};
-use super::crowd::{Crowd, Intent, Says};
+use super::book::{After, Book};
+use super::broker::{Broker, Fate, Letter};
+use super::bugs::Bug;
+use super::copies::{Copies, Copy, CopyId, Owner};
+use super::crowd::{Crowd, Says};
+use super::dice::Dice;
 use super::effects::EffectTable;
+use super::faults::Fault;
 use super::inventory::InventoryTables;
-use super::orders::{OrderRows, OrderTables};
-use super::pets::{PetRows, PetTables};
-use super::process::{After, Book, Process, Tables};
-use super::report::Counts;
+use super::orders::OrderTables;
+use super::pets::PetTables;
+use super::process::{Process, Service};
+use super::report::{Counts, Step};
 use super::sagas::SagaTables;
-use super::{APPROVAL_LIMIT, Bug, DOMAIN, SALT, START, Settings, Stopped, lawful};
+use super::skips::Skips;
+use super::{APPROVAL_LIMIT, DOMAIN, SALT, START, Settings, Stopped, lawful};
 
-/// How long a process takes to publish what it committed, at most.
-const PUBLISHING: Duration = Duration::microseconds(500);
-/// What has not ended so long after the last order never will.
+/// So long after the last order nothing goes wrong any more.
+const BAD_TIMES: Duration = Duration::minutes(20);
+/// So long after that no saga is woken any more: one that has not ended by then never will.
 const PATIENCE: Duration = Duration::hours(3);
+/// How often a loop looks for what is due.
+const LOOK_EVERY: Duration = Duration::SECOND;
 
 pub(super) struct World {
     pub(super) pets: Process<PetTables>,
@@ -36,42 +45,72 @@ pub(super) struct World {
     pub(super) inventory: Process<InventoryTables>,
     pub(super) sagas: Process<SagaTables>,
     pub(super) counts: Counts,
+    pub(super) dice: Dice,
+    /// What operators counted as done or undone.
+    pub(super) skips: Skips,
     agenda: Agenda<Event>,
     broker: Broker,
-    dice: Rng,
+    copies: Copies,
+    /// Until when each database is gone.
+    databases_down_until: BTreeMap<Owner, Time>,
+    /// What is entered in the agenda already.
+    sweeping: BTreeSet<Owner>,
+    looking: BTreeSet<&'static str>,
+    wake_after: Time,
     crowd: Crowd,
     ids: Ids,
     names: Names,
     last_order: Time,
+    bug: Option<Bug>,
     trace: Option<Vec<String>>,
 }
 
 /// What can happen.
-enum Event {
-    /// A customer orders.
+pub(super) enum Event {
+    /// A customer orders, perhaps not for the first time.
     Order(u32),
     /// A person says something about an order.
     Says(Uuid, Says),
-    /// A process publishes what it has marked.
-    Publish(Owner, u64),
-    /// A copy of a message reaches its consumer.
-    Deliver(&'static str, Letter),
-    /// A message that was put off is due.
-    Due(&'static str, Letter),
+    /// A message reaches a queue.
+    Arrive(&'static str, Letter, u32),
+    /// A copy goes on with its work, if it still lives that life.
+    Work(CopyId, u32, Job),
+    /// A process looks for messages that it put off.
+    Due(Owner, &'static str),
+    /// A process looks for what a copy left unpublished.
+    Sweep(Owner),
+    /// A copy starts again.
+    Start(CopyId),
+    /// The broker takes a silent copy for dead.
+    HungUp(CopyId, u32),
+    /// The broker, or a copy's connection to it, is back.
+    Offer,
+    /// Something befalls the whole system.
+    Misfortune,
+    /// An operator says a word to a saga.
+    Word,
+    /// An operator replays a message.
+    Replay,
+    /// From now on nothing goes wrong.
+    CalmDown,
 }
 
-/// A process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Owner {
-    Pets,
-    Orders,
-    Inventory,
-    Sagas,
+/// What a copy does next.
+pub(super) enum Job {
+    /// Handles what it took from a queue.
+    Handle(&'static str),
+    /// Acknowledges what it took from a queue.
+    Acknowledge(&'static str),
+    /// Publishes a message.
+    Publish(super::book::Outbound),
+    /// Hears what became of it, over a connection.
+    Hear(super::book::Outbound, u32, Fate),
 }
 
 impl World {
     /// A store that just opened, and everybody who will ever order.
     pub(super) fn new(settings: Settings) -> Result<Self, Stopped> {
+        let Settings { seed, sagas, faults, bug, trace } = settings;
         let salt = lawful(Salt::new(SALT))?;
         let (ids, names) = (Ids::new(&salt, DOMAIN), Names::new(&salt, DOMAIN));
         let definition = lawful(saga::order_saga::order_saga(&ids, APPROVAL_LIMIT))?;
@@ -81,51 +120,31 @@ impl World {
             timings: Timings::default(),
             source: saga_runtime::orchestrator::SOURCE,
         };
-        let (crowd, effects) = (Crowd::new(settings.sagas), || EffectTable::new(settings.bug));
+        let (crowd, effects) = (Crowd::new(seed, sagas, faults.between_orders()), || EffectTable::new(bug));
         let mut world = Self {
-            pets: Process::new(PetTables::new(ids.clone(), effects())),
-            orders: Process::new(OrderTables::new(ids.clone(), effects())),
-            inventory: Process::new(InventoryTables::new(ids.clone(), crowd.stock()?, effects())),
-            sagas: Process::new(SagaTables::new(engine)),
+            pets: Process::new(PetTables::new(ids.clone(), effects()), START, bug),
+            orders: Process::new(OrderTables::new(ids.clone(), effects()), START, bug),
+            inventory: Process::new(InventoryTables::new(ids.clone(), crowd.stock()?, effects()), START, bug),
+            sagas: Process::new(SagaTables::new(engine, bug), START, bug),
             counts: Counts::default(),
+            dice: Dice::new(seed, faults),
+            skips: Skips::default(),
             agenda: Agenda::new(START),
-            broker: Broker::new(Conditions::GOOD_DAY),
-            dice: Rng::with_seed(settings.seed),
+            broker: Broker::new(START),
+            copies: Copies::new(START),
+            databases_down_until: BTreeMap::new(),
+            sweeping: BTreeSet::new(),
+            looking: BTreeSet::new(),
+            wake_after: START,
             last_order: START,
-            trace: settings.trace.then(Vec::new),
+            bug,
+            trace: trace.then(Vec::new),
             crowd,
             ids,
             names,
         };
-        let forgets = settings.bug == Some(Bug::NoDedupe);
-        world.pets.forgets_what_it_handled = forgets;
-        world.orders.forgets_what_it_handled = forgets;
-        world.inventory.forgets_what_it_handled = forgets;
-        world.open(settings.sagas)?;
+        world.open(sagas)?;
         Ok(world)
-    }
-
-    /// The owner puts the pets in, and the customers make up their minds.
-    fn open(&mut self, sagas: u32) -> Result<(), Stopped> {
-        let pets = self.crowd.pets(&self.names)?;
-        let created: Vec<Message> = pets.iter().map(|pet| self.created(pet)).collect::<Result<_, _>>()?;
-        let after = self.pets.change(PetRows::of(pets), sending(created));
-        self.follow(Owner::Pets, after);
-        for n in 0..sagas {
-            let at = START + self.crowd.comes_after(n, &mut self.dice);
-            self.last_order = self.last_order.max(at);
-            self.agenda.enter(at, Event::Order(n));
-        }
-        Ok(())
-    }
-
-    fn created(&self, pet: &Pet) -> Result<Message, Stopped> {
-        let (name, category) = (pet.entry.name.clone(), pet.entry.category.clone());
-        let (status, price) = (PetStatus::Available, pet.entry.price);
-        let event = PetCreated { pet: pet.id, pet_id: pet.number, name, status, category, price };
-        let (id, subject) = (self.ids.event_at(&pet.id.to_string(), pet.version, PetCreated::TYPE), pet.id.to_string());
-        let body = lawful(Body::of(&event))?;
-        Ok(Message::new(id, processes::PET_SERVICE, subject, body, START).at_version(pet.version))
     }
 
     /// Runs until nothing is left to happen, or patience ends.
@@ -136,126 +155,126 @@ impl World {
 
     /// One thing happens. Says whether anything did.
     fn step(&mut self) -> Result<bool, Stopped> {
-        let alarm = self.sagas.tables.next_alarm();
-        let next = [self.agenda.next_time(), alarm.map(|(at, _)| at)].into_iter().flatten().min();
-        let Some(next) = next.filter(|next| *next <= self.last_order + PATIENCE) else { return Ok(false) };
-        match alarm {
-            Some((at, saga)) if at == next => self.wake(saga, at)?,
-            Some(_) | None => match self.agenda.take() {
+        let wake = self.next_wake();
+        match (wake, self.agenda.next_time()) {
+            (Some((at, copy)), next) if next.is_none_or(|next| at < next) => self.wake(copy, at)?,
+            (_, Some(_)) => match self.agenda.take() {
                 Some(event) => self.happen(event)?,
                 None => return Ok(false),
             },
+            (_, None) => return Ok(false),
         }
         Ok(true)
     }
 
     fn happen(&mut self, event: Event) -> Result<(), Stopped> {
         match event {
-            Event::Order(n) => self.order(n),
-            Event::Says(order, says) => self.hear(order, says),
-            Event::Publish(owner, mark) => {
-                self.publish(owner, mark);
-                Ok(())
-            }
-            Event::Deliver(queue, letter) => {
-                self.deliver(queue, &letter, false);
-                Ok(())
-            }
-            Event::Due(queue, letter) => {
-                self.deliver(queue, &letter, true);
-                Ok(())
-            }
+            Event::Order(n) => self.order(n)?,
+            Event::Says(order, says) => self.hear(order, says)?,
+            Event::Arrive(queue, letter, times) => self.arrive(queue, letter, times),
+            Event::Work(copy, life, job) => self.work(copy, life, job),
+            Event::Due(owner, queue) => self.handle_due(owner, queue),
+            Event::Sweep(owner) => self.sweep(owner),
+            Event::Start(copy) => self.start(copy),
+            Event::HungUp(copy, session) => self.hang_up(copy, session),
+            Event::Offer => self.offer_all(),
+            Event::Misfortune => self.misfortune(),
+            Event::Word => self.operator_speaks()?,
+            Event::Replay => self.operator_replays(),
+            Event::CalmDown => self.dice.calm_down(),
         }
-    }
-
-    /// A customer orders: the request and ORDER_REQUESTED in one transaction.
-    fn order(&mut self, n: u32) -> Result<(), Stopped> {
-        let now = self.agenda.now();
-        let Intent { draft, words } = self.crowd.intent(n, &mut self.dice);
-        let wish = lawful(Wish::of(draft))?;
-        let customer = wish.customer_email.as_deref().map(|email| self.names.user(email));
-        let key = Key::Given(format!("cart-{n}"));
-        let identity = Identity::new(&self.names, &self.ids, lawful(customer.transpose())?, &key);
-        let mut request = identity.request(&wish, &self.names, now);
-        request.number = lawful(OrderNumber::new(i64::from(n) + 1001))?;
-        for (after, says) in words {
-            self.agenda.enter(now + after, Event::Says(request.order, says));
-        }
-        let event = lawful(request.message(&self.ids, &request.requested_event(), now))?;
-        self.note(|| format!("order {} is requested, for pet {}", request.number, request.pet_number));
-        self.tell(request, event);
         Ok(())
     }
 
-    /// A person says something about an order: what it leads to goes out with the change.
-    fn hear(&mut self, order: Uuid, says: Says) -> Result<(), Stopped> {
-        let now = self.agenda.now();
-        let Some(mut request) = self.orders.tables.requests.get(&order).cloned() else { return Ok(()) };
-        let heard = match says {
-            Says::Approve => request.grant(),
-            Says::Cancel => request.cancel(),
+    /// A copy goes on with its work, unless it dies or stands still at this very step.
+    fn work(&mut self, copy: CopyId, life: u32, job: Job) {
+        let now = self.now();
+        let Some(frozen_until) = self.copies.get(copy).filter(|c| c.up && c.life == life).map(|c| c.frozen_until)
+        else {
+            return;
         };
-        self.note(|| format!("order {}: {says:?} -> {heard:?}", request.number));
-        if heard != Ok(Word::HandedOn) {
-            return Ok(());
+        if frozen_until > now {
+            return self.enter(frozen_until, Event::Work(copy, life, job));
         }
-        let event = match says {
-            Says::Approve => request.message(&self.ids, &request.granted_event("owner".to_owned()), now),
-            Says::Cancel => request.message(&self.ids, &request.cancellation_event(), now),
-        };
-        self.tell(request, lawful(event)?);
-        Ok(())
-    }
-
-    fn tell(&mut self, request: Request, event: Message) {
-        let after = self.orders.change(OrderRows::of(request), sending(vec![event]));
-        self.follow(Owner::Orders, after);
-    }
-
-    fn wake(&mut self, saga: Uuid, at: Time) -> Result<(), Stopped> {
-        self.agenda.forward_to(at);
-        self.counts.alarms += 1;
-        let (rows, output) = lawful(self.sagas.tables.wake(saga, at))?;
-        self.note(|| format!("the alarm of saga {saga}: {} new, {} again", output.send.len(), output.resend.len()));
-        let after = self.sagas.change(rows, output);
-        self.follow(Owner::Sagas, after);
-        Ok(())
-    }
-
-    fn publish(&mut self, owner: Owner, mark: u64) {
-        let Some((letter, queue)) = self.book(owner).load(mark) else { return };
-        self.book_mut(owner).confirmed(mark);
-        self.counts.published += 1;
-        let now = self.agenda.now();
-        for copy in self.broker.publish(&letter, queue.as_deref(), &mut self.dice) {
-            self.agenda.enter(now + copy.after, Event::Deliver(copy.queue, letter.clone()));
+        if self.dies(copy, Step::before(&job)) {
+            return;
+        }
+        if self.freezes(copy) {
+            return self.work(copy, life, job);
+        }
+        match job {
+            Job::Handle(queue) => self.handle(copy, queue),
+            Job::Acknowledge(queue) => self.acknowledge(copy, queue),
+            Job::Publish(outbound) => self.publish(copy, outbound),
+            Job::Hear(outbound, session, fate) => self.published(copy, outbound, session, fate),
         }
     }
 
-    fn deliver(&mut self, queue: &'static str, letter: &Letter, is_due: bool) {
-        let Some(owner) = owner_of(queue) else { return };
-        let now = self.agenda.now();
-        let after = match owner {
-            Owner::Pets => delivered(&mut self.pets, queue, letter, now, is_due),
-            Owner::Orders => delivered(&mut self.orders, queue, letter, now, is_due),
-            Owner::Inventory => delivered(&mut self.inventory, queue, letter, now, is_due),
-            Owner::Sagas => delivered(&mut self.sagas, queue, letter, now, is_due),
-        };
-        self.counts.delivered(&after.became);
-        self.note(|| format!("{queue} {} {}: {:?}", letter.kind, letter.id, after.became));
-        if let Some(due) = after.due {
-            self.agenda.enter(due, Event::Due(queue, letter.clone()));
+    /// A transaction, and what the copy knows of it: it may fail, the copy may die, and it may be
+    /// committed without the copy's ever knowing.
+    fn transaction(
+        &mut self,
+        copy: CopyId,
+        work: impl FnOnce(&mut Self) -> Result<After, Stopped>,
+    ) -> Result<Option<After>, Stopped> {
+        let down = self.databases_down_until.get(&copy.owner).is_some_and(|until| *until > self.now());
+        let is_up = self.copies.get(copy).is_some_and(|copy| copy.up);
+        if !is_up || down || self.dice.strikes(Fault::Failure) || self.dies(copy, Step::BeforeCommit) {
+            return Ok(None);
         }
-        self.follow(owner, after);
+        let unknown = self.dice.strikes(Fault::Unknown);
+        if unknown && self.dice.coin() {
+            return Ok((self.bug == Some(Bug::UnknownIsCommitted)).then(After::default));
+        }
+        self.set_clock(copy.owner);
+        let after = work(self)?;
+        self.counts.committed(&after);
+        self.look_after(copy.owner);
+        let known = !unknown && !self.dies(copy, Step::AfterCommit);
+        Ok(known.then_some(after))
     }
 
-    /// What was committed is published soon.
-    fn follow(&mut self, owner: Owner, after: After) {
-        self.counts.again += after.again;
-        for mark in after.publish {
-            let at = self.agenda.now() + up_to(&mut self.dice, PUBLISHING);
-            self.agenda.enter(at, Event::Publish(owner, mark));
+    /// What was committed will be looked after, whatever becomes of the copy that committed it.
+    fn look_after(&mut self, owner: Owner) {
+        if !self.book(owner).outbox.is_empty() && self.sweeping.insert(owner) {
+            self.enter(self.now() + publishing::LEFT_FOR, Event::Sweep(owner));
         }
+        for queue in owner.queues() {
+            self.look_for_due(owner, queue);
+        }
+    }
+
+    fn set_clock(&mut self, owner: Owner) {
+        let now = self.now();
+        self.service(owner).book_mut().clock = now;
+    }
+
+    fn now(&self) -> Time {
+        self.agenda.now()
+    }
+
+    /// What the clock of a copy says.
+    fn clock(&self, copy: CopyId) -> Time {
+        self.now() + self.copies.get(copy).map_or(Duration::ZERO, |copy| copy.offset)
+    }
+
+    fn enter(&mut self, at: Time, event: Event) {
+        self.agenda.enter(at, event);
+    }
+
+    /// A copy goes on a little later.
+    fn goes_on(&mut self, copy: CopyId, after: Duration, job: Job) {
+        let Some(life) = self.copies.get(copy).map(|copy| copy.life) else { return };
+        self.enter(self.now() + after, Event::Work(copy, life, job));
+    }
+
+    /// A copy that can do something now.
+    fn someone(&mut self, owner: Owner) -> Option<CopyId> {
+        let now = self.now();
+        let is_ready = |id: &CopyId| self.copies.get(*id).is_some_and(|copy: &Copy| copy.is_ready(now));
+        let ready: Vec<CopyId> = owner.copies().filter(is_ready).collect();
+        let chosen = self.dice.below(ready.len());
+        ready.get(chosen).copied()
     }
 
     fn note(&mut self, line: impl FnOnce() -> String) {
@@ -275,58 +294,30 @@ impl World {
     }
 
     /// The pipeline's rows of each process.
-    pub(super) fn books(&self) -> BTreeMap<&'static str, &Book> {
-        [
-            (processes::PET_SERVICE, &self.pets.book),
-            (processes::ORDER_SERVICE, &self.orders.book),
-            (processes::INVENTORY_SERVICE, &self.inventory.book),
-            (processes::SAGA, &self.sagas.book),
-        ]
-        .into()
+    pub(super) fn books(&self) -> impl Iterator<Item = (Owner, &Book)> {
+        Owner::ALL.into_iter().map(|owner| (owner, self.book(owner)))
     }
 
-    fn book(&self, owner: Owner) -> &Book {
+    /// Where a message belongs.
+    pub(super) fn routes(&self, letter: &Letter, queue: Option<&str>) -> Vec<&'static str> {
+        self.broker.routes(letter, queue)
+    }
+
+    pub(super) fn book(&self, owner: Owner) -> &Book {
         match owner {
-            Owner::Pets => &self.pets.book,
-            Owner::Orders => &self.orders.book,
-            Owner::Inventory => &self.inventory.book,
-            Owner::Sagas => &self.sagas.book,
+            Owner::Pets => self.pets.book(),
+            Owner::Orders => self.orders.book(),
+            Owner::Inventory => self.inventory.book(),
+            Owner::Sagas => self.sagas.book(),
         }
     }
 
-    fn book_mut(&mut self, owner: Owner) -> &mut Book {
+    fn service(&mut self, owner: Owner) -> &mut dyn Service {
         match owner {
-            Owner::Pets => &mut self.pets.book,
-            Owner::Orders => &mut self.orders.book,
-            Owner::Inventory => &mut self.inventory.book,
-            Owner::Sagas => &mut self.sagas.book,
+            Owner::Pets => &mut self.pets,
+            Owner::Orders => &mut self.orders,
+            Owner::Inventory => &mut self.inventory,
+            Owner::Sagas => &mut self.sagas,
         }
     }
-}
-
-fn delivered<T: Tables>(
-    process: &mut Process<T>,
-    queue: &'static str,
-    letter: &Letter,
-    now: Time,
-    is_due: bool,
-) -> After {
-    let attempt = process.attempt(queue, letter, now, is_due);
-    process.commit(attempt, now)
-}
-
-/// Who consumes a queue.
-fn owner_of(queue: &str) -> Option<Owner> {
-    let consumer = TOPOLOGY.queues.iter().find(|known| known.name == queue)?.consumer;
-    match consumer {
-        processes::PET_SERVICE => Some(Owner::Pets),
-        processes::ORDER_SERVICE => Some(Owner::Orders),
-        processes::INVENTORY_SERVICE => Some(Owner::Inventory),
-        processes::SAGA => Some(Owner::Sagas),
-        _ => None,
-    }
-}
-
-fn sending(messages: Vec<Message>) -> Output {
-    Output { send: messages.into_iter().map(Outgoing::from).collect(), ..Output::default() }
 }

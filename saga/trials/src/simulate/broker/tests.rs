@@ -1,4 +1,4 @@
-//! Where copies go, and when.
+//! Where copies go, and when; and what the broker does to them.
 
 use saga_contract::messages::{OrderApproved, ReservePet};
 use saga_contract::queues;
@@ -6,6 +6,7 @@ use saga_core::{Body, Payload};
 use uuid::Uuid;
 
 use super::super::START;
+use super::super::faults::{Faults, Level};
 use super::*;
 
 fn letter<P: Payload>() -> Letter {
@@ -13,36 +14,76 @@ fn letter<P: Payload>() -> Letter {
     Rc::new(Message::new(Uuid::nil(), "test", "subject", body, START))
 }
 
-fn queues_of(letter: &Letter, queue: Option<&str>, conditions: Conditions) -> Vec<&'static str> {
-    let copies = Broker::new(conditions).publish(letter, queue, &mut Rng::with_seed(1));
-    copies.into_iter().map(|copy| copy.queue).collect()
+fn dice(kinds: &[Fault]) -> Dice {
+    Dice::new(1, Faults::of(Level::Heavy).only(kinds))
 }
 
-const ONCE: Conditions = Conditions { twice: 0, ..Conditions::GOOD_DAY };
+/// The queues of what was published so often, and how many of each fate.
+fn publish(kind: Fault, times: usize) -> (Vec<usize>, BTreeMap<&'static str, usize>) {
+    let (broker, letter, mut dice) = (Broker::new(START), letter::<ReservePet>(), dice(&[kind]));
+    let (mut copies, mut fates) = (Vec::new(), BTreeMap::new());
+    for _ in 0..times {
+        let (arriving, fate) = broker.publish(&letter, None, &mut dice);
+        copies.push(arriving.len());
+        let name = match fate {
+            Fate::Confirmed => "confirmed",
+            Fate::Returned => "returned",
+            Fate::Nacked => "nacked",
+            Fate::Unanswered => "unanswered",
+        };
+        *fates.entry(name).or_default() += 1;
+    }
+    (copies, fates)
+}
 
 #[test]
 fn a_message_goes_to_each_queue_that_is_bound_to_it_or_straight_into_one() {
-    assert_eq!(queues_of(&letter::<ReservePet>(), None, ONCE), [queues::PET_COMMANDS]);
+    let broker = Broker::new(START);
+    assert_eq!(broker.routes(&letter::<ReservePet>(), None), [queues::PET_COMMANDS]);
     let approved = letter::<OrderApproved>();
     let all = [queues::INVENTORY_ORDER_EVENTS, queues::PET_ORDER_EVENTS, queues::SAGA_INBOX];
-    assert_eq!(queues_of(&approved, None, ONCE), all, "the stream aside");
-    assert_eq!(queues_of(&approved, Some(queues::PET_ORDER_EVENTS), ONCE), [queues::PET_ORDER_EVENTS]);
+    assert_eq!(broker.routes(&approved, None), all, "the stream aside");
+    assert_eq!(broker.routes(&approved, Some(queues::PET_ORDER_EVENTS)), [queues::PET_ORDER_EVENTS]);
 }
 
 #[test]
 fn a_copy_may_come_twice() {
-    let always = Conditions { twice: 1000, ..ONCE };
-    assert_eq!(queues_of(&letter::<ReservePet>(), None, always), [queues::PET_COMMANDS; 2]);
+    let (copies, fates) = publish(Fault::Duplicate, 1_000);
+    assert!(copies.contains(&1) && copies.contains(&2), "{copies:?}");
+    assert_eq!(fates, [("confirmed", 1_000)].into());
+}
+
+#[test]
+fn what_is_refused_or_returned_is_in_no_queue_and_what_has_no_answer_may_be_in_one() {
+    for (kind, name) in [(Fault::Nack, "nacked"), (Fault::Return, "returned")] {
+        let (copies, fates) = publish(kind, 1_000);
+        assert!(fates[name] > 0 && copies.iter().filter(|copies| **copies == 0).count() == fates[name], "{fates:?}");
+    }
+    let (copies, fates) = publish(Fault::Loss, 1_000);
+    let lost = copies.iter().filter(|copies| **copies == 0).count();
+    assert!(lost > 0 && lost < fates["unanswered"], "{lost} of {fates:?}");
 }
 
 #[test]
 fn most_copies_are_quick_some_are_late_and_so_they_overtake() {
-    let (broker, letter, mut dice) = (Broker::new(ONCE), letter::<ReservePet>(), Rng::with_seed(1));
-    let ways: Vec<Duration> = (0..10_000).map(|_| broker.publish(&letter, None, &mut dice)[0].after).collect();
+    let mut dice = dice(&[Fault::Delay]);
+    let [late, very_late] = dice.faults.lateness();
+    let ways: Vec<Duration> = (0..10_000).map(|_| way(&mut dice)).collect();
     let slower_than = |limit: Duration| ways.iter().filter(|way| **way > limit).count();
-    let late = slower_than(ONCE.usual);
-    assert!((200..900).contains(&late), "{late} of 10,000 were late");
-    assert!((1..100).contains(&slower_than(ONCE.late.1)), "very few were very late");
-    assert_eq!(slower_than(ONCE.very_late.1), 0);
+    let slow = slower_than(USUAL);
+    assert!((500..1_500).contains(&slow), "{slow} of 10,000 were late");
+    assert!((1..200).contains(&slower_than(late)), "very few were very late");
+    assert_eq!(slower_than(very_late), 0);
     assert!(ways.iter().all(|way| way.is_positive()) && !ways.is_sorted());
+}
+
+#[test]
+fn what_was_handed_out_often_goes_alone() {
+    let mut broker = Broker::new(START);
+    for times in [0, 1, 2, 0] {
+        broker.put(queues::PET_COMMANDS, Delivery { letter: letter::<ReservePet>(), times });
+    }
+    let sizes: Vec<usize> = (0..4).map(|_| broker.take(queues::PET_COMMANDS, 8).len()).collect();
+    assert_eq!(sizes, [2, 1, 1, 0]);
+    assert!(!broker.has(queues::PET_COMMANDS));
 }

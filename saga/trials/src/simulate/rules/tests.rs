@@ -4,9 +4,13 @@ use std::collections::BTreeSet;
 
 use order_service::domain::{End, Order};
 use saga_contract::Reason;
+use saga_contract::queues::ORDER_COMMANDS;
 use saga_core::Outcome;
 
 use super::*;
+use crate::simulate::book::After;
+use crate::simulate::broker::Letter;
+use crate::simulate::process::sending;
 use crate::simulate::{START, Settings};
 
 /// A way to tamper.
@@ -39,7 +43,7 @@ fn completed_with_items(world: &World) -> (Request, Instance) {
 }
 
 fn set_saga(world: &mut World, saga: Instance) {
-    world.sagas.change(Some(saga), saga_runtime::Output::default());
+    world.sagas.change([(saga.id, saga)].into(), saga_runtime::Output::default());
 }
 
 fn set_order(world: &mut World, request: Request) {
@@ -62,7 +66,13 @@ fn a_saga_that_never_ends_and_one_that_leaves_an_alarm_are_found() {
         let saga = saga_in(world, Phase::Cancelled);
         set_saga(world, Instance { phase: Phase::Compensating, needs_intervention: true, ..saga });
     });
-    assert!(!marked.contains("every saga reaches"), "a person looks after it: {marked:?}");
+    assert!(marked.contains("every saga reaches"), "nothing is in its way: {marked:?}");
+    let skipped = broken_by(|world| {
+        let saga = saga_in(world, Phase::Cancelled);
+        world.skips.add(saga.id, 0, Direction::Undo);
+        set_saga(world, Instance { phase: Phase::Compensating, needs_intervention: true, ..saga });
+    });
+    assert!(!skipped.contains("every saga reaches"), "a person looks after it: {skipped:?}");
 }
 
 #[test]
@@ -122,11 +132,15 @@ fn steps_and_effects_against_the_end_are_found() {
     });
     assert_eq!(step, ["the steps of".to_owned()].into());
     let done_twice = broken_by(|world| {
-        let journal = &mut world.pets.book.journal;
-        let sold = journal.values().find(|message| message.kind == "PET_SOLD").unwrap().clone();
-        journal.insert(Uuid::from_u128(1), sold);
+        let journal = &world.pets.book.journal;
+        let sold = journal.values().find(|sent| sent.letter.kind == "PET_SOLD").unwrap();
+        let mut again = (*sold.letter).clone();
+        again.id = Uuid::from_u128(1);
+        world.pets.change(Default::default(), sending(vec![again]));
     });
-    assert_eq!(done_twice, ["for each step,".to_owned()].into());
+    for rule in ["for each step,", "a step is", "a message leads", "what was sent"] {
+        assert!(done_twice.contains(rule), "{rule}: {done_twice:?}");
+    }
     let forgotten = broken_by(|world| world.inventory.tables.effects = Default::default());
     assert_eq!(forgotten, ["for each step,".to_owned()].into());
 }
@@ -154,11 +168,67 @@ fn a_read_model_that_differs_is_found() {
 fn what_is_left_lying_is_found() {
     let unpublished = broken_by(|world| {
         let output = saga_runtime::Output::default();
-        let message = world.pets.book.journal.values().next().unwrap().reference();
+        let message = world.pets.book.journal.values().next().unwrap().letter.reference();
         let output = saga_runtime::Output { resend: vec![message.into()], ..output };
         world.pets.change(Default::default(), output);
     });
     assert_eq!(unpublished, ["nothing is left".to_owned()].into());
-    let put_off = broken_by(|world| world.orders.book.deferred.extend([(("order.commands", Uuid::nil()), 1)]));
+    let put_off = broken_by(|world| {
+        let (letter, mut after) = (requested(world), After::default());
+        world.orders.book.put_off(ORDER_COMMANDS, letter, 0, START, &mut after);
+    });
     assert_eq!(put_off, ["nothing is left".to_owned()].into());
+    let parked = broken_by(|world| {
+        let (letter, mut after) = (requested(world), After::default());
+        world.orders.book.park(ORDER_COMMANDS, letter, "odd".to_owned(), &mut after);
+    });
+    assert_eq!(parked, ["nothing is left".to_owned()].into());
+}
+
+fn requested(world: &World) -> Letter {
+    world.orders.book.journal.values().next().unwrap().letter.clone()
+}
+
+#[test]
+fn a_message_that_was_lost_and_one_that_nobody_sent_are_found() {
+    let lost = broken_by(|world| drop(world.sagas.book.inbox.pop_last()));
+    assert_eq!(lost, ["what was sent".to_owned()].into());
+    let made_up = broken_by(|world| drop(world.orders.book.journal.pop_first()));
+    assert!(made_up.contains("what was handled"), "{made_up:?}");
+}
+
+#[test]
+fn a_request_that_was_made_twice_is_found() {
+    let twice = broken_by(|world| {
+        let journal = &world.sagas.book.journal;
+        let command = journal.values().find(|sent| sent.letter.kind == "RESERVE_PET").unwrap();
+        let mut again = (*command.letter).clone();
+        (again.id, again.causation_id) = (Uuid::from_u128(1), None);
+        world.sagas.change(Default::default(), sending(vec![again]));
+    });
+    assert!(twice.contains("a step is"), "{twice:?}");
+}
+
+#[test]
+fn an_undo_out_of_order_and_an_end_before_the_last_undo_are_found() {
+    let row_of = |world: &World, kind: &str, saga: Uuid| {
+        let mut journal = world.sagas.book.journal.iter();
+        let is_it = |sent: &Sent| sent.letter.kind == kind && sent.letter.saga_id == Some(saga);
+        journal.find(|(_, sent)| is_it(sent)).map(|(key, sent)| (*key, sent.row))
+    };
+    let out_of_order = broken_by(|world| {
+        let saga = saga_in(world, Phase::Cancelled).id;
+        let (first, one) = row_of(world, "CLOSE_ORDER", saga).unwrap();
+        let (last, other) = row_of(world, "RELEASE_PET", saga).unwrap();
+        world.sagas.book.journal.get_mut(&first).unwrap().row = other;
+        world.sagas.book.journal.get_mut(&last).unwrap().row = one;
+    });
+    assert!(out_of_order.contains("what was done"), "{out_of_order:?}");
+    let too_early = broken_by(|world| {
+        let saga = saga_in(world, Phase::Cancelled).id;
+        let (_, asked) = row_of(world, "RELEASE_PET", saga).unwrap();
+        let (end, _) = row_of(world, "SAGA_CANCELLED", saga).unwrap();
+        world.sagas.book.journal.get_mut(&end).unwrap().row = asked;
+    });
+    assert_eq!(too_early, ["the end is".to_owned()].into());
 }
