@@ -10,6 +10,7 @@ mod ground;
 mod load;
 mod meter;
 mod outcome;
+mod plot;
 mod proc;
 mod report;
 
@@ -19,7 +20,7 @@ use crate::screen::Line;
 use crate::servers::{Place, Trouble};
 
 pub use figures::{Figure, Figures, Run};
-pub use report::Report;
+pub use report::{Measured, Report};
 
 use anchor::Anchor;
 use ground::Ground;
@@ -31,15 +32,15 @@ use outcome::Told;
 pub struct Plan {
     /// How many sagas a run has.
     pub sagas: usize,
-    /// How orders come.
-    pub load: Load,
+    /// How orders come: one run after the other for each of these.
+    pub loads: Vec<Load>,
     /// How many of a hundred orders are out of stock.
     pub fail: usize,
     /// How far a saga goes.
     pub to: Goal,
     /// How many copies of each process run.
     pub copies: usize,
-    /// How many runs there are.
+    /// How many runs there are for each load.
     pub runs: usize,
     /// Whether the stream of all events is kept.
     pub stream: bool,
@@ -65,6 +66,9 @@ pub enum Goal {
     Approved,
 }
 
+/// What precedes the first run, so that it finds connections open and pages in memory.
+const WARM_UP: (usize, Load) = (500, Load::InFlight(16));
+
 /// Measures, and leaves nothing running.
 ///
 /// # Errors
@@ -72,53 +76,46 @@ pub enum Goal {
 pub async fn run(place: Place, plan: Plan) -> Result<Report, Trouble> {
     let mut ground = Ground::prepare(place, &plan).await?;
     let measured = tokio::select! {
-        measured = measure(&ground, &plan) => measured,
+        measured = measure(&ground, plan) => measured,
         _ = tokio::signal::ctrl_c() => Err(Trouble::Unmet("interrupted".into())),
     };
     ground.clear().await?;
     measured
 }
 
-async fn measure(ground: &Ground, plan: &Plan) -> Result<Report, Trouble> {
+/// The loads take turns, so that a drift of the machine meets them all.
+async fn measure(ground: &Ground, plan: Plan) -> Result<Report, Trouble> {
     let mut told = Told::default();
     let line = Line::start("warming up", "the first orders do not count");
-    one(ground, &plan.warm_up(), 0, &mut told).await?;
-    line.done("they do not count");
-    let mut figures = Figures::default();
-    for run in 1..=plan.runs {
-        let line = Line::start("run", format!("{run} of {}", plan.runs));
-        let measured = one(ground, plan, run, &mut told).await?;
-        let speed = measured.get("sagas_per_second").unwrap_or_default();
-        line.done(&format!("{run} of {}: {speed:.0} sagas/s, every rule holds", plan.runs));
-        figures.add(measured);
+    let warm_up = Plan { sagas: WARM_UP.0, ..plan.clone() };
+    one(ground, &warm_up, WARM_UP.1, &mut told).await?;
+    line.done(&format!("{} orders that do not count", WARM_UP.0));
+    let mut measured: Vec<Measured> = plan.loads.iter().map(|load| Measured::of(*load)).collect();
+    for number in 1..=plan.runs {
+        for Measured { load, figures } in &mut measured {
+            let line = Line::start("run", format!("{number} of {}, {load}", plan.runs));
+            let run = one(ground, &plan, *load, &mut told).await?;
+            let speed = run.get("sagas_per_second").unwrap_or_default();
+            line.done(&format!("{number} of {}, {load}: {speed:.0} sagas/s, every rule holds", plan.runs));
+            figures.add(run);
+        }
     }
-    Ok(Report { plan: plan.clone(), durability: durability::read(ground).await?, figures })
+    let durability = durability::read(ground).await?;
+    Ok(Report { plan, durability, measured })
 }
 
 /// One run, with all that is checked after it.
-async fn one(ground: &Ground, plan: &Plan, number: usize, told: &mut Told) -> Result<Run, Trouble> {
-    let orders = load::prepare(ground, plan, number).await?;
+async fn one(ground: &Ground, plan: &Plan, load: Load, told: &mut Told) -> Result<Run, Trouble> {
+    let orders = load::prepare(ground, plan, told.all()).await?;
     outcome::quiet(ground).await?;
     let anchor = Anchor::measure(ground).await?;
     let meter = Meter::start(ground).await?;
-    let answered = load::drive(orders, plan.load).await?;
+    let answered = load::drive(orders, load).await?;
     if plan.to == Goal::Approved {
         outcome::ended(ground).await?;
     }
     let run = meter.stop(&answered, anchor).await?;
-    told.placed += answered.placed;
-    told.refused += answered.refused;
+    told.add(&answered);
     outcome::check(ground, plan.to, *told).await?;
     Ok(run)
-}
-
-impl Plan {
-    /// What precedes the first run, so that it finds connections open and pages in memory.
-    fn warm_up(&self) -> Self {
-        let load = match self.load {
-            Load::InFlight(clients) => Load::InFlight(clients),
-            Load::Rate(_) => Load::InFlight(16),
-        };
-        Self { sagas: 500, load, ..self.clone() }
-    }
 }

@@ -8,6 +8,7 @@ use crate::servers::Trouble;
 
 use super::Goal;
 use super::ground::Ground;
+use super::load::Answered;
 use super::meter::Messages;
 
 /// How long nothing may move until all is handled.
@@ -20,6 +21,19 @@ pub(super) struct Told {
     pub(super) placed: usize,
     /// Orders that were refused.
     pub(super) refused: usize,
+}
+
+impl Told {
+    /// How many orders there were.
+    pub(super) fn all(self) -> usize {
+        self.placed + self.refused
+    }
+
+    /// Adds what came of a run.
+    pub(super) fn add(&mut self, answered: &Answered) {
+        self.placed += answered.placed;
+        self.refused += answered.refused;
+    }
 }
 
 /// Waits until nothing is on its way: nothing is unpublished, and no message is published or delivered for a while.
@@ -71,8 +85,8 @@ fn broken(findings: &Findings, to: Goal, told: Told) -> Vec<String> {
         }
     }
     let all: i64 = findings.sagas.values().sum();
-    if usize::try_from(all) != Ok(told.placed + told.refused) {
-        broken.push(format!("{all} sagas for {} orders", told.placed + told.refused));
+    if usize::try_from(all) != Ok(told.all()) {
+        broken.push(format!("{all} sagas for {} orders", told.all()));
     }
     if findings.needing_intervention > 0 {
         broken.push(format!("{} sagas need intervention", findings.needing_intervention));

@@ -1,8 +1,10 @@
 //! `./dev bench`: orders over HTTP, many at once, with what is built for speed.
 
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use saga_trials::bench::{self, Goal, Load, Plan};
 use saga_trials::processes::MOST_COPIES;
 use saga_trials::screen::print;
@@ -10,14 +12,14 @@ use saga_trials::screen::print;
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// How many sagas a run has
-    #[arg(long, default_value_t = 10_000, value_parser = at_least_one())]
-    sagas: u64,
-    /// How many orders are in flight at any time
-    #[arg(long, default_value_t = 64, value_parser = at_least_one())]
-    in_flight: u64,
-    /// How many orders come in a second, however many are in flight; latency counts from the time each was meant to be sent
-    #[arg(long, conflicts_with = "in_flight")]
-    rate: Option<f64>,
+    #[arg(long, default_value = "10000")]
+    sagas: NonZeroUsize,
+    /// How many orders are in flight at any time: one number, or several that take turns
+    #[arg(long, default_value = "64", value_delimiter = ',')]
+    in_flight: Vec<NonZeroUsize>,
+    /// How many orders come in a second, however many are in flight: one number, or several that take turns
+    #[arg(long, conflicts_with = "in_flight", value_delimiter = ',', value_parser = rate)]
+    rate: Vec<f64>,
     /// How many of a hundred orders are out of stock, and undone
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(..=100))]
     fail: u64,
@@ -28,14 +30,17 @@ pub(crate) struct Arguments {
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=MOST_COPIES as u64))]
     copies: u64,
     /// How many runs there are; the figures are their medians
-    #[arg(long, default_value_t = 3, value_parser = at_least_one())]
-    runs: u64,
+    #[arg(long, default_value = "3")]
+    runs: NonZeroUsize,
     /// Leave out the stream of all events
     #[arg(long)]
     no_stream: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
+    /// Draw latency against load into this file
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
@@ -46,29 +51,42 @@ enum To {
     Approved,
 }
 
-fn at_least_one() -> clap::builder::RangedU64ValueParser {
-    clap::value_parser!(u64).range(1..)
+/// A number of orders a second.
+fn rate(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(rate) if (0.01..=1_000_000.0).contains(&rate) => Ok(rate),
+        Ok(_) | Err(_) => Err(format!("{text} is no number of orders a second")),
+    }
+}
+
+impl Arguments {
+    fn plan(&self) -> Result<Plan> {
+        let loads = if self.rate.is_empty() {
+            self.in_flight.iter().map(|clients| Load::InFlight(clients.get())).collect()
+        } else {
+            self.rate.iter().copied().map(Load::Rate).collect()
+        };
+        let to = match self.to {
+            To::Placed => Goal::Placed,
+            To::Approved => Goal::Approved,
+        };
+        Ok(Plan {
+            sagas: self.sagas.get(),
+            loads,
+            fail: usize::try_from(self.fail)?,
+            to,
+            copies: usize::try_from(self.copies)?,
+            runs: self.runs.get(),
+            stream: !self.no_stream,
+        })
+    }
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
-    let load = match arguments.rate {
-        Some(rate) => Load::Rate(rate),
-        None => Load::InFlight(usize::try_from(arguments.in_flight)?),
-    };
-    let to = match arguments.to {
-        To::Placed => Goal::Placed,
-        To::Approved => Goal::Approved,
-    };
-    let plan = Plan {
-        sagas: usize::try_from(arguments.sagas)?,
-        load,
-        fail: usize::try_from(arguments.fail)?,
-        to,
-        copies: usize::try_from(arguments.copies)?,
-        runs: usize::try_from(arguments.runs)?,
-        stream: !arguments.no_stream,
-    };
-    let report = bench::run(super::place()?, plan).await?;
-    print(&if arguments.json { format!("{}\n", report.json()) } else { report.text() })?;
+    let report = bench::run(super::place()?, arguments.plan()?).await?;
+    if let Some(path) = &arguments.svg {
+        std::fs::write(path, report.svg()).with_context(|| format!("writing {}", path.display()))?;
+    }
+    print(&if arguments.json { format!("{}\n", report.json()) } else { report.markdown() })?;
     Ok(ExitCode::SUCCESS)
 }
