@@ -101,13 +101,31 @@ impl Databases {
         };
         findings.unbalanced = count(&self.inventory, "SELECT count(*) FROM unbalanced_stock").await?
             + count(&self.inventory, "SELECT count(*) FROM unbalanced_pets").await?;
-        for client in self.each() {
-            findings.unpublished += count(client, "SELECT count(*) FROM outbox").await?;
-        }
+        findings.unpublished = self.unpublished().await?;
         for row in rows(&self.sagas, "SELECT phase, count(*) FROM sagas GROUP BY phase").await? {
             findings.sagas.insert(row.get(0), row.get(1));
         }
         Ok(findings)
+    }
+
+    /// How many messages are marked and not yet published, in all processes.
+    ///
+    /// # Errors
+    /// When a database cannot be asked.
+    pub async fn unpublished(&self) -> Result<i64, Trouble> {
+        let mut unpublished = 0;
+        for client in self.each() {
+            unpublished += count(client, "SELECT count(*) FROM outbox").await?;
+        }
+        Ok(unpublished)
+    }
+
+    /// How many sagas have not ended.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn live(&self) -> Result<i64, Trouble> {
+        count(&self.sagas, "SELECT count(*) FROM sagas WHERE ended_at IS NULL").await
     }
 
     /// Reserved and sold pets belong to sagas that are live or completed.

@@ -30,7 +30,7 @@ enum Command {
     Demo,
     /// Start what is missing: RabbitMQ, PostgreSQL, the three services and the orchestrator
     Up,
-    /// Measure how long an order takes from request to placed, one at a time, with optimised programs
+    /// Measure sagas a second and what they cost, on servers of its own, with optimised programs
     Bench(commands::bench::Arguments),
     /// Stop exactly what `up` started; data stays
     Down,

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::screen::say;
 use crate::servers::{
-    Endpoints, Place, Stack, Trouble,
+    Endpoints, Stack, Trouble,
     databases::{self, DatabaseUrls},
     process::{Started, not_ready},
     secrets::write_private,
@@ -49,6 +49,22 @@ pub const ALL: [Process; 4] = [
 /// The name of the orchestrator among them.
 pub const ORCHESTRATOR: &str = "saga";
 
+/// How many copies of each process may run in one stack.
+pub const MOST_COPIES: usize = 8;
+
+impl Process {
+    /// The name of its `n`th copy in a stack; the first goes by the process's own.
+    #[must_use]
+    pub fn copy(&self, n: usize) -> String {
+        if n == 1 { self.name.to_owned() } else { format!("{}-{n}", self.name) }
+    }
+}
+
+/// The first `copies` of each process, with the names they have in a stack.
+pub fn copies(copies: usize) -> impl Iterator<Item = (Process, String)> {
+    (1..=copies).flat_map(|n| ALL.map(|process| (process, process.copy(n))))
+}
+
 /// What the processes of one stack run with.
 #[derive(Debug)]
 pub struct System {
@@ -60,6 +76,10 @@ pub struct System {
     pub salt: String,
     /// The operator's token.
     pub token: String,
+    /// How many copies of each process run.
+    pub copies: usize,
+    /// What the processes are told beyond that, over what is in our own environment.
+    pub settings: Vec<(&'static str, String)>,
     tokens: PathBuf,
 }
 
@@ -76,14 +96,20 @@ impl System {
         for name in databases::NAMES {
             made.push((name, databases::make(&servers.postgres, name, &mut stack.secrets).await?));
         }
-        let (tokens, token) = (tokens(&stack.place), stack.secrets.get("token")?);
+        let (tokens, token) = (tokens(stack), stack.secrets.get("token")?);
         write_private(&tokens, format!("{OPERATOR}:{token}\n").as_bytes())?;
         let amqp = format!("{}/{VHOST}", servers.broker.amqp);
-        Ok(Self { amqp, databases: made, salt: stack.secrets.get("salt")?, token, tokens })
+        let salt = stack.secrets.get("salt")?;
+        Ok(Self { amqp, databases: made, salt, token, copies: 1, settings: Vec::new(), tokens })
     }
 
-    fn environment(&self, process: &Process, stack: &mut Stack) -> Result<Vec<(&'static str, String)>, Trouble> {
-        let port = stack.ports.of(process.name)?;
+    fn environment(
+        &self,
+        process: &Process,
+        name: &str,
+        stack: &mut Stack,
+    ) -> Result<Vec<(&'static str, String)>, Trouble> {
+        let port = stack.ports.of(name)?;
         let urls = self.databases.iter().find(|(name, _)| *name == process.database).map(|(_, urls)| urls.clone());
         let urls = urls.ok_or_else(|| Trouble::Unmet(format!("there is no database {}", process.database)))?;
         let mut environment = vec![
@@ -100,6 +126,7 @@ impl System {
                 others.map(|other| Ok(format!("{}={}", other.name, url(stack, other.name)?))).collect();
             environment.push(("SAGA_PROCESSES", others?.join(",")));
         }
+        environment.extend(self.settings.iter().cloned());
         Ok(environment)
     }
 }
@@ -115,9 +142,8 @@ fn event_log_policy() -> Value {
 }
 
 /// The file of tokens: lines of `name:token`.
-#[must_use]
-pub fn tokens(place: &Place) -> PathBuf {
-    place.dev.join("tokens")
+fn tokens(stack: &Stack) -> PathBuf {
+    if stack.name == "up" { stack.place.dev.join("tokens") } else { stack.dir().join("tokens") }
 }
 
 /// Where the process of that name listens, or will.
@@ -134,42 +160,43 @@ pub fn url(stack: &mut Stack, process: &str) -> Result<String, Trouble> {
 ///
 /// # Errors
 /// When a program is missing or does not get ready; what was started until then stays noted.
-pub async fn start(stack: &mut Stack, system: &System) -> Result<Vec<&'static str>, Trouble> {
-    for process in &ALL {
-        if stack.running(process.name).is_some_and(Started::is_outdated) {
-            say("processes", &format!("{} was built anew and is started again", process.name));
-            stack.stop(process.name, Signal::TERM).await?;
+pub async fn start(stack: &mut Stack, system: &System) -> Result<Vec<String>, Trouble> {
+    let all: Vec<(Process, String)> = copies(system.copies).collect();
+    for (_, name) in &all {
+        if stack.running(name).is_some_and(Started::is_outdated) {
+            say("processes", &format!("{name} was built anew and is started again"));
+            stack.stop(name, Signal::TERM).await?;
         }
     }
-    let missing: Vec<Process> = ALL.into_iter().filter(|process| stack.running(process.name).is_none()).collect();
-    for process in &missing {
-        stack.ports.free(process.name)?;
+    let missing: Vec<_> = all.iter().filter(|(_, name)| stack.running(name).is_none()).collect();
+    for (_, name) in &missing {
+        stack.ports.free(name)?;
     }
-    for process in &missing {
-        launch(process, stack, system)?;
+    for (process, name) in &missing {
+        launch(process, name, stack, system)?;
     }
-    for process in &ALL {
-        wait(process, stack).await?;
+    for (_, name) in &all {
+        wait(name, stack).await?;
     }
-    Ok(missing.iter().map(|process| process.name).collect())
+    Ok(missing.iter().map(|(_, name)| name.clone()).collect())
 }
 
-fn launch(process: &Process, stack: &mut Stack, system: &System) -> Result<(), Trouble> {
+fn launch(process: &Process, name: &str, stack: &mut Stack, system: &System) -> Result<(), Trouble> {
     let program = beside_us(process.program)?;
     let mut command = Command::new(program);
     command.args(process.arguments).current_dir(&stack.place.root);
-    command.envs(system.environment(process, stack)?);
-    let started = Started::spawn(command, &stack.log(process.name), None)?;
-    stack.note(process.name, started)
+    command.envs(system.environment(process, name, stack)?);
+    let started = Started::spawn(command, &stack.log(name), None)?;
+    stack.note(name, started)
 }
 
-async fn wait(process: &Process, stack: &mut Stack) -> Result<(), Trouble> {
-    let log = stack.log(process.name);
-    let url = url(stack, process.name)?;
-    let Some(started) = stack.running(process.name) else {
-        return Err(not_ready(process.name, "ended instead of getting ready", &log));
+async fn wait(name: &str, stack: &mut Stack) -> Result<(), Trouble> {
+    let log = stack.log(name);
+    let url = url(stack, name)?;
+    let Some(started) = stack.running(name) else {
+        return Err(not_ready(name, "ended instead of getting ready", &log));
     };
-    started.until(process.name, &log, PATIENCE, async || is_ready(&url).await).await
+    started.until(name, &log, PATIENCE, async || is_ready(&url).await).await
 }
 
 /// Whether the process at `url` says that it is ready.
@@ -179,20 +206,20 @@ pub async fn is_ready(url: &str) -> bool {
     client.get(format!("{url}/readyz")).send().await.is_ok_and(|answer| answer.status().is_success())
 }
 
-/// Stops all four, asking all before waiting for any. Says whether any ran.
+/// Stops all copies of all four, asking all before waiting for any. Says whether any ran.
 ///
 /// # Errors
 /// When what runs cannot be written down.
 pub async fn stop(stack: &mut Stack) -> Result<bool, Trouble> {
     let mut any = false;
-    for process in &ALL {
-        if let Some(started) = stack.running(process.name) {
+    for (_, name) in copies(MOST_COPIES) {
+        if let Some(started) = stack.running(&name) {
             started.signal(Signal::TERM);
             any = true;
         }
     }
-    for process in &ALL {
-        stack.stop(process.name, Signal::TERM).await?;
+    for (_, name) in copies(MOST_COPIES) {
+        stack.stop(&name, Signal::TERM).await?;
     }
     Ok(any)
 }
@@ -212,6 +239,8 @@ pub fn beside_us(program: &str) -> Result<PathBuf, Trouble> {
 
 #[cfg(test)]
 mod tests {
+    use crate::servers::Place;
+
     use super::*;
 
     fn scratch(name: &str) -> PathBuf {
@@ -224,7 +253,8 @@ mod tests {
         /// One that runs nowhere.
         pub(crate) fn for_tests(amqp: &str, databases: Vec<(&'static str, DatabaseUrls)>) -> Self {
             let (salt, token) = ("salt".into(), "token".into());
-            Self { amqp: amqp.into(), databases, salt, token, tokens: "/tokens".into() }
+            let (amqp, tokens) = (amqp.into(), "/tokens".into());
+            Self { amqp, databases, salt, token, copies: 1, settings: Vec::new(), tokens }
         }
     }
 
@@ -238,7 +268,7 @@ mod tests {
         let root = scratch("processes");
         let mut stack = Stack::open(Place::of(&root).unwrap(), "up").unwrap();
         for process in &ALL {
-            let environment = system().environment(process, &mut stack).unwrap();
+            let environment = system().environment(process, process.name, &mut stack).unwrap();
             let get = |key| environment.iter().find(|(name, _)| *name == key).map(|(_, value)| value.as_str());
             assert_eq!(get("DATABASE_URL"), Some(format!("app of {}", process.database).as_str()));
             assert_eq!(get("DATABASE_OWNER_URL"), Some(format!("owner of {}", process.database).as_str()));

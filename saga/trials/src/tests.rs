@@ -116,10 +116,10 @@ impl TestServers {
 
     /// Forgets what earlier tests left behind.
     fn empty(&self) -> Result<(), Trouble> {
-        for dir in ["postgres", "rabbitmq", "locks"].map(|part| self.stack.data(part)) {
-            if dir.exists() {
-                fs::remove_dir_all(&dir).map_err(Trouble::at("removing", &dir))?;
-            }
+        self.stack.empty()?;
+        let locks = self.stack.data("locks");
+        if locks.exists() {
+            fs::remove_dir_all(&locks).map_err(Trouble::at("removing", &locks))?;
         }
         Ok(())
     }

@@ -143,7 +143,7 @@ impl Up {
     /// # Errors
     /// When a port cannot be written down.
     pub fn urls(&mut self) -> Result<crate::demo::Urls, Trouble> {
-        crate::demo::urls(&mut self.stack)
+        crate::demo::urls(&mut self.stack, 1)
     }
 
     fn servers(&mut self) -> Result<Endpoints, Trouble> {

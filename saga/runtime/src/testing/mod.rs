@@ -22,12 +22,14 @@
 
 mod claim;
 mod database;
+mod deliveries;
 mod environment;
 mod eventually;
 mod management;
 mod servers;
 
 pub use database::Database;
+pub use deliveries::Deliveries;
 pub use eventually::{Reached, eventually};
 pub use servers::{SALT, Servers, process_config};
 

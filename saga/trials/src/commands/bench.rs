@@ -1,24 +1,92 @@
-//! `./dev bench`: how long an order takes, with what is built for speed.
+//! `./dev bench`: orders over HTTP, many at once, with what is built for speed.
 
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Result;
-use saga_trials::bench;
+use anyhow::{Context as _, Result};
+use saga_trials::bench::{self, Goal, Load, Plan};
+use saga_trials::processes::MOST_COPIES;
+use saga_trials::screen::print;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// How many orders to measure
-    #[arg(long, default_value_t = 300)]
-    orders: u32,
+    /// How many sagas a run has
+    #[arg(long, default_value = "10000")]
+    sagas: NonZeroUsize,
+    /// How many orders are in flight at any time: one number, or several that take turns
+    #[arg(long, default_value = "64", value_delimiter = ',')]
+    in_flight: Vec<NonZeroUsize>,
+    /// How many orders come in a second, however many are in flight: one number, or several that take turns
+    #[arg(long, conflicts_with = "in_flight", value_delimiter = ',', value_parser = rate)]
+    rate: Vec<f64>,
+    /// How many of a hundred orders are out of stock, and undone
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(..=100))]
+    fail: u64,
+    /// How far a saga goes
+    #[arg(long, value_enum, default_value_t = To::Placed)]
+    to: To,
+    /// How many copies of each process run
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=MOST_COPIES as u64))]
+    copies: u64,
+    /// How many runs there are; the figures are their medians
+    #[arg(long, default_value = "3")]
+    runs: NonZeroUsize,
+    /// Leave out the stream of all events
+    #[arg(long)]
+    no_stream: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
+    /// Draw latency against load into this file
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum To {
+    /// The outcome is known, and the owner would have to approve it
+    Placed,
+    /// Approved by rule, to the saga's end
+    Approved,
+}
+
+/// A number of orders a second.
+fn rate(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(rate) if (0.01..=1_000_000.0).contains(&rate) => Ok(rate),
+        Ok(_) | Err(_) => Err(format!("{text} is no number of orders a second")),
+    }
+}
+
+impl Arguments {
+    fn plan(&self) -> Result<Plan> {
+        let loads = if self.rate.is_empty() {
+            self.in_flight.iter().map(|clients| Load::InFlight(clients.get())).collect()
+        } else {
+            self.rate.iter().copied().map(Load::Rate).collect()
+        };
+        let to = match self.to {
+            To::Placed => Goal::Placed,
+            To::Approved => Goal::Approved,
+        };
+        Ok(Plan {
+            sagas: self.sagas.get(),
+            loads,
+            fail: usize::try_from(self.fail)?,
+            to,
+            copies: usize::try_from(self.copies)?,
+            runs: self.runs.get(),
+            stream: !self.no_stream,
+        })
+    }
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
-    let mut up = super::system()?;
-    let system = up.start().await?;
-    let urls = up.urls()?;
-    bench::run(&system, urls, arguments.orders, arguments.json).await?;
+    let report = bench::run(super::place()?, arguments.plan()?).await?;
+    if let Some(path) = &arguments.svg {
+        std::fs::write(path, report.svg()).with_context(|| format!("writing {}", path.display()))?;
+    }
+    print(&if arguments.json { format!("{}\n", report.json()) } else { report.markdown() })?;
     Ok(ExitCode::SUCCESS)
 }

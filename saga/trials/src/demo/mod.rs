@@ -79,16 +79,17 @@ fn checked(before: &Findings, after: &Findings) -> Result<(), Trouble> {
     }
 }
 
-/// Where the processes of a system listen.
+/// Where the `n`th copies of the processes of a stack listen.
 ///
 /// # Errors
 /// When a port cannot be written down.
-pub fn urls(stack: &mut crate::servers::Stack) -> Result<Urls, Trouble> {
+pub fn urls(stack: &mut crate::servers::Stack, n: usize) -> Result<Urls, Trouble> {
+    let [pets, orders, inventory, saga] = &processes::ALL;
     Ok(Urls {
-        pets: processes::url(stack, "pet-service")?,
-        orders: processes::url(stack, "order-service")?,
-        inventory: processes::url(stack, "inventory-service")?,
-        saga: processes::url(stack, processes::ORCHESTRATOR)?,
+        pets: processes::url(stack, &pets.copy(n))?,
+        orders: processes::url(stack, &orders.copy(n))?,
+        inventory: processes::url(stack, &inventory.copy(n))?,
+        saga: processes::url(stack, &saga.copy(n))?,
     })
 }
 

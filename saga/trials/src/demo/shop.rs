@@ -171,14 +171,20 @@ impl Shop {
     /// # Errors
     /// When one does not answer.
     pub async fn duplicates(&self) -> Result<u64, Trouble> {
-        let mut all = 0;
-        for url in [&self.urls.pets, &self.urls.orders, &self.urls.inventory, &self.urls.saga] {
-            let answer = self.send(Method::GET, url, "metrics", None, None).await?;
-            let text = answer.body.as_str().unwrap_or_default();
-            let counted = text.lines().find_map(|line| line.strip_prefix("inbox_duplicates_total "));
-            all += counted.and_then(|number| number.trim().parse::<u64>().ok()).unwrap_or_default();
+        Ok(self.metrics().await?.iter().map(|page| counted(page, "inbox_duplicates_total")).sum())
+    }
+
+    /// The metrics pages of all four processes.
+    ///
+    /// # Errors
+    /// When one does not answer.
+    pub async fn metrics(&self) -> Result<[String; 4], Trouble> {
+        let urls = &self.urls;
+        let mut pages = [const { String::new() }; 4];
+        for (page, url) in pages.iter_mut().zip([&urls.pets, &urls.orders, &urls.inventory, &urls.saga]) {
+            *page = self.send(Method::GET, url, "metrics", None, None).await?.body.as_str().unwrap_or_default().into();
         }
-        Ok(all)
+        Ok(pages)
     }
 
     async fn authorized(&self, method: Method, url: &str, path: &str, body: Option<&Value>) -> Result<Answer, Trouble> {
@@ -221,6 +227,13 @@ impl Catalogue {
 pub fn order(pet: i64, customer: &str, items: &[(&str, u32)]) -> Value {
     let items: Vec<Value> = items.iter().map(|(sku, quantity)| json!({ "sku": sku, "quantity": quantity })).collect();
     json!({ "petId": pet, "customerEmail": customer, "items": items })
+}
+
+/// The counter of that name on a metrics page; 0 if it is not there.
+#[must_use]
+pub fn counted(page: &str, name: &str) -> u64 {
+    let number = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    number.and_then(|number| number.trim().parse().ok()).unwrap_or_default()
 }
 
 /// Asks again and again until there is an answer.

@@ -20,6 +20,22 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How often to start it again while sessions of one that was killed are still leaving, and how long to let them.
 const LEAVING: (u32, Duration) = (20, Duration::from_millis(500));
 
+/// How much memory a PostgreSQL takes, and how much log it writes until a checkpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size {
+    /// `shared_buffers`.
+    pub shared_buffers: &'static str,
+    /// `max_wal_size`.
+    pub max_wal_size: &'static str,
+}
+
+impl Size {
+    /// For a laptop.
+    pub const SMALL: Self = Self { shared_buffers: "256MB", max_wal_size: "2GB" };
+    /// For a machine that does nothing else.
+    pub const LARGE: Self = Self { shared_buffers: "512MB", max_wal_size: "4GB" };
+}
+
 /// Starts the stack's PostgreSQL unless it runs; makes its data directory the first time.
 ///
 /// # Errors
@@ -36,7 +52,7 @@ pub fn launch(stack: &mut Stack, programs: &PostgresPrograms) -> Result<(), Trou
     }
     let port = stack.ports.free("postgres")?;
     let settings = home.join("sagaforge.conf");
-    write_private(&settings, settings_text(port).as_bytes())?;
+    write_private(&settings, settings_text(port, stack.size).as_bytes())?;
     stack.place.give(&settings)?;
     let mut command = programs.command("postgres");
     command.arg("-D").arg(&data).current_dir(&home);
@@ -104,16 +120,17 @@ fn create(stack: &mut Stack, programs: &PostgresPrograms, home: &Path, data: &Pa
     fs::rename(&half, data).map_err(Trouble::at("naming", data))
 }
 
-/// Durable as in earnest (fsync stays on), small enough for a laptop, and no session that hangs for ever.
-fn settings_text(port: u16) -> String {
+/// Durable as in earnest (fsync stays on), and no session that hangs for ever.
+fn settings_text(port: u16, size: Size) -> String {
+    let Size { shared_buffers, max_wal_size } = size;
     format!(
         "# Written at each start.\n\
          listen_addresses = '127.0.0.1'\n\
          port = {port}\n\
          unix_socket_directories = ''\n\
          max_connections = 300\n\
-         shared_buffers = 256MB\n\
-         max_wal_size = 2GB\n\
+         shared_buffers = {shared_buffers}\n\
+         max_wal_size = {max_wal_size}\n\
          wal_compression = on\n\
          fsync = on\n\
          synchronous_commit = on\n\

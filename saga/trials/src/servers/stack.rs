@@ -32,6 +32,8 @@ pub struct Stack {
     pub ports: Ports,
     /// Its passwords.
     pub secrets: Secrets,
+    /// How much memory its PostgreSQL takes.
+    pub size: postgres::Size,
     started: BTreeMap<String, Started>,
 }
 
@@ -50,7 +52,7 @@ impl Stack {
         };
         let ports = Ports::open(dir.join("ports.json"));
         let secrets = Secrets::open(dir.join("secrets.json"))?;
-        Ok(Self { place, name: name.to_owned(), ports, secrets, started })
+        Ok(Self { place, name: name.to_owned(), ports, secrets, size: postgres::Size::SMALL, started })
     }
 
     /// The stack's own directory: ports, secrets, what was started.
@@ -74,6 +76,19 @@ impl Stack {
         } else {
             logs.join(format!("{}-{process}.log", self.name))
         }
+    }
+
+    /// Removes the data of servers that do not run.
+    ///
+    /// # Errors
+    /// When it is there and cannot be removed.
+    pub fn empty(&self) -> Result<(), Trouble> {
+        for dir in ["postgres", "rabbitmq"].map(|server| self.data(server)) {
+            if dir.exists() {
+                fs::remove_dir_all(&dir).map_err(Trouble::at("removing", &dir))?;
+            }
+        }
+        Ok(())
     }
 
     /// The process of that name, if we started it and it runs.

@@ -50,6 +50,16 @@ impl Management {
         Ok(names.filter_map(|vhost| vhost["name"].as_str().map(str::to_owned)).collect())
     }
 
+    /// The type of each queue in that vhost: `quorum`, `stream`, `classic`.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn queue_types(&self, vhost: &str) -> Result<Vec<String>, Trouble> {
+        let queues = self.get(&format!("api/queues/{vhost}")).await?;
+        let queues = queues.as_array().into_iter().flatten();
+        Ok(queues.filter_map(|queue| queue["type"].as_str().map(str::to_owned)).collect())
+    }
+
     /// Makes those of `names` that are missing, in one import, and gives the user every right in all of them.
     ///
     /// # Errors

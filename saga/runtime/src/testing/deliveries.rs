@@ -1,0 +1,61 @@
+//! Batches as the broker would deliver them, without a broker: for tests and benchmarks of what a batch costs.
+
+use std::sync::Arc;
+
+use saga_core::Topology;
+use time::Duration;
+use tokio_util::sync::CancellationToken;
+
+use super::Database;
+use crate::broker::{Deliver, Incoming};
+use crate::clock;
+use crate::delivery::Delivery;
+use crate::handler::Handler;
+use crate::metrics::Metrics;
+use crate::secret::Secret;
+use crate::store::{self, Publish};
+
+const RETENTION: Duration = Duration::days(30);
+
+/// One queue with its handler and a database. What is committed stays in the outbox: nothing is published.
+pub struct Deliveries {
+    queue: &'static str,
+    delivery: Delivery,
+}
+
+impl Deliveries {
+    /// Brings the database's schema up to date, with the process's own `migrations`.
+    ///
+    /// # Panics
+    /// When the database refuses.
+    pub async fn to(
+        queue: &'static str,
+        handler: Arc<dyn Handler>,
+        topology: &'static Topology,
+        database: &Database,
+        migrations: &refinery::Runner,
+    ) -> Self {
+        let mut owner = database.connect().await;
+        let (role, today) = (format!("{}_app", database.name), clock::now().date());
+        let migrated = store::migrate(&mut owner, migrations, &role, today, RETENTION).await;
+        migrated.unwrap_or_else(|error| panic!("migrating {}: {error}", database.name));
+        let url = Secret::new(&database.app_url);
+        let pool = store::connect("DATABASE_URL", &url, queue, 1).unwrap_or_else(|error| panic!("{error}"));
+        let delivery = Delivery {
+            topology,
+            pool,
+            publish: Publish::new(|_| {}),
+            handlers: [(queue, handler)].into(),
+            retention: RETENTION,
+            metrics: Arc::new(Metrics::default()),
+            stop: CancellationToken::new(),
+        };
+        Self { queue, delivery }
+    }
+
+    /// Delivers a batch; when this returns, it may be acknowledged.
+    pub async fn deliver(&self, batch: Vec<Incoming>) {
+        // It never stops: nobody cancels it.
+        let _delivered = self.delivery.deliver(self.queue, batch).await;
+    }
+}

@@ -1,0 +1,50 @@
+//! What the servers promise about what they confirmed: asked of them, not assumed.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::processes::VHOST;
+use crate::servers::{Trouble, vhosts::Management};
+
+use super::ground::Ground;
+
+/// The settings that a figure is worth nothing without.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Durability {
+    /// The versions of both servers.
+    pub servers: String,
+    /// PostgreSQL's settings.
+    pub postgres: BTreeMap<String, String>,
+    /// How many queues there are of each type.
+    pub queues: BTreeMap<String, usize>,
+}
+
+const SETTINGS: &str = "SELECT name, current_setting(name) FROM pg_settings WHERE name IN
+    ('fsync', 'synchronous_commit', 'full_page_writes', 'shared_buffers', 'max_wal_size', 'wal_compression')";
+
+/// Asks both servers.
+///
+/// # Errors
+/// When one does not answer.
+pub(super) async fn read(ground: &Ground) -> Result<Durability, Trouble> {
+    let rows = ground.databases.sagas.query(SETTINGS, &[]).await.map_err(Trouble::sql("reading its settings"))?;
+    let postgres = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+    let management = Management::at(&ground.servers.broker.management)?;
+    let mut queues = BTreeMap::new();
+    for kind in management.queue_types(VHOST).await? {
+        *queues.entry(kind).or_default() += 1;
+    }
+    Ok(Durability { servers: crate::tests::versions(&ground.servers).await?, postgres, queues })
+}
+
+impl Durability {
+    /// In one line.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let settings = self.postgres.iter().map(|(name, value)| format!("{name}={value}"));
+        let queues = self.queues.iter().map(|(kind, count)| format!("{count} {kind}"));
+        let all: Vec<String> = settings.chain([format!("queues: {}", queues.collect::<Vec<_>>().join(", "))]).collect();
+        format!("{}; {}", self.servers, all.join(" "))
+    }
+}
