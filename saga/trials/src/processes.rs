@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::screen::say;
 use crate::servers::{
-    Endpoints, Place, Stack, Trouble,
+    Endpoints, Stack, Trouble,
     databases::{self, DatabaseUrls},
     process::{Started, not_ready},
     secrets::write_private,
@@ -46,11 +46,11 @@ pub const ALL: [Process; 4] = [
     Process { name: ORCHESTRATOR, program: "saga", arguments: &["serve"], database: "sagas" },
 ];
 
-/// The name of the orchestrator among them.
+/// The name of the orchestrator among them, and of its program.
 pub const ORCHESTRATOR: &str = "saga";
 
 /// What the processes of one stack run with.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct System {
     /// The broker's URL, vhost included.
     pub amqp: String,
@@ -76,10 +76,23 @@ impl System {
         for name in databases::NAMES {
             made.push((name, databases::make(&servers.postgres, name, &mut stack.secrets).await?));
         }
-        let (tokens, token) = (tokens(&stack.place), stack.secrets.get("token")?);
+        let (tokens, token) = (tokens(stack), stack.secrets.get("token")?);
         write_private(&tokens, format!("{OPERATOR}:{token}\n").as_bytes())?;
         let amqp = format!("{}/{VHOST}", servers.broker.amqp);
         Ok(Self { amqp, databases: made, salt: stack.secrets.get("salt")?, token, tokens })
+    }
+
+    /// The same, for a process that reaches the servers through these ports of the loopback.
+    ///
+    /// # Errors
+    /// When a URL is none.
+    pub(crate) fn through(&self, amqp: u16, postgres: u16) -> Result<Self, Trouble> {
+        let databases = self.databases.iter().map(|(name, urls)| {
+            let (owner, app) = (at_port(&urls.owner, postgres)?, at_port(&urls.app, postgres)?);
+            Ok((*name, DatabaseUrls { owner, app }))
+        });
+        let databases = databases.collect::<Result<_, Trouble>>()?;
+        Ok(Self { amqp: at_port(&self.amqp, amqp)?, databases, ..self.clone() })
     }
 
     fn environment(&self, process: &Process, stack: &mut Stack) -> Result<Vec<(&'static str, String)>, Trouble> {
@@ -94,7 +107,7 @@ impl System {
             ("UUID_FORGE_SALT", self.salt.clone()),
             ("SAGA_TOKENS_FILE", self.tokens.display().to_string()),
         ];
-        if process.name == ORCHESTRATOR {
+        if process.program == ORCHESTRATOR {
             let others = ALL.iter().filter(|other| other.name != ORCHESTRATOR);
             let others: Result<Vec<_>, _> =
                 others.map(|other| Ok(format!("{}={}", other.name, url(stack, other.name)?))).collect();
@@ -102,6 +115,11 @@ impl System {
         }
         Ok(environment)
     }
+}
+
+fn at_port(url: &str, port: u16) -> Result<String, Trouble> {
+    let url = url.parse::<reqwest::Url>().ok().and_then(|mut url| url.set_port(Some(port)).ok().map(|()| url));
+    url.map(String::from).ok_or_else(|| Trouble::Unmet("a server's URL names no host and port".into()))
 }
 
 /// What bounds the stream of all events, in age and bytes: a policy, since a stream's own arguments cannot change.
@@ -115,9 +133,8 @@ fn event_log_policy() -> Value {
 }
 
 /// The file of tokens: lines of `name:token`.
-#[must_use]
-pub fn tokens(place: &Place) -> PathBuf {
-    place.dev.join("tokens")
+fn tokens(stack: &Stack) -> PathBuf {
+    if stack.name == "up" { stack.place.dev.join("tokens") } else { stack.dir().join("tokens") }
 }
 
 /// Where the process of that name listens, or will.
@@ -146,7 +163,7 @@ pub async fn start(stack: &mut Stack, system: &System) -> Result<Vec<&'static st
         stack.ports.free(process.name)?;
     }
     for process in &missing {
-        launch(process, stack, system)?;
+        launch(process, stack, system, &[])?;
     }
     for process in &ALL {
         wait(process, stack).await?;
@@ -154,16 +171,29 @@ pub async fn start(stack: &mut Stack, system: &System) -> Result<Vec<&'static st
     Ok(missing.iter().map(|process| process.name).collect())
 }
 
-fn launch(process: &Process, stack: &mut Stack, system: &System) -> Result<(), Trouble> {
+/// Starts one process, with `settings` beside those of the system.
+///
+/// # Errors
+/// When its program is missing.
+pub(crate) fn launch(
+    process: &Process,
+    stack: &mut Stack,
+    system: &System,
+    settings: &[(&'static str, String)],
+) -> Result<(), Trouble> {
     let program = beside_us(process.program)?;
     let mut command = Command::new(program);
     command.args(process.arguments).current_dir(&stack.place.root);
-    command.envs(system.environment(process, stack)?);
+    command.envs(system.environment(process, stack)?).envs(settings.iter().cloned());
     let started = Started::spawn(command, &stack.log(process.name), None)?;
     stack.note(process.name, started)
 }
 
-async fn wait(process: &Process, stack: &mut Stack) -> Result<(), Trouble> {
+/// Waits until a process is ready.
+///
+/// # Errors
+/// When it ends instead, or takes too long.
+pub(crate) async fn wait(process: &Process, stack: &mut Stack) -> Result<(), Trouble> {
     let log = stack.log(process.name);
     let url = url(stack, process.name)?;
     let Some(started) = stack.running(process.name) else {
@@ -213,6 +243,7 @@ pub fn beside_us(program: &str) -> Result<PathBuf, Trouble> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::servers::Place;
 
     fn scratch(name: &str) -> PathBuf {
         let root = std::env::temp_dir().join(format!("sagaforge-{name}-{}", std::process::id()));
@@ -231,6 +262,22 @@ mod tests {
     fn system() -> System {
         let urls = |name: &str| DatabaseUrls { owner: format!("owner of {name}"), app: format!("app of {name}") };
         System::for_tests("amqp://broker/sagaforge", databases::NAMES.map(|name| (name, urls(name))).to_vec())
+    }
+
+    #[test]
+    fn a_process_behind_proxies_has_their_ports_and_else_the_same_urls() {
+        let urls = DatabaseUrls {
+            owner: "postgres://o:p@127.0.0.1:1/pets".into(),
+            app: "postgres://a:p@127.0.0.1:1/pets".into(),
+        };
+        let system = System::for_tests("amqp://u:p@127.0.0.1:2/sagaforge", vec![("pets", urls)]);
+        let through = system.through(22, 11).unwrap();
+        assert_eq!(through.amqp, "amqp://u:p@127.0.0.1:22/sagaforge");
+        let urls = DatabaseUrls {
+            owner: "postgres://o:p@127.0.0.1:11/pets".into(),
+            app: "postgres://a:p@127.0.0.1:11/pets".into(),
+        };
+        assert_eq!(through.databases, [("pets", urls)]);
     }
 
     #[test]

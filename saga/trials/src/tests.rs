@@ -116,12 +116,11 @@ impl TestServers {
 
     /// Forgets what earlier tests left behind.
     fn empty(&self) -> Result<(), Trouble> {
-        for dir in ["postgres", "rabbitmq", "locks"].map(|part| self.stack.data(part)) {
-            if dir.exists() {
-                fs::remove_dir_all(&dir).map_err(Trouble::at("removing", &dir))?;
-            }
+        let locks = self.stack.dir().join("locks");
+        if locks.exists() {
+            fs::remove_dir_all(&locks).map_err(Trouble::at("removing", &locks))?;
         }
-        Ok(())
+        self.stack.empty()
     }
 
     fn environment(&self, servers: Endpoints, vhosts: &[String]) -> Result<Vec<(&'static str, String)>, Trouble> {

@@ -91,6 +91,17 @@ impl Stack {
         self.write_down()
     }
 
+    /// Removes the data of both servers, which do not run, so that they start empty.
+    ///
+    /// # Errors
+    /// When something cannot be removed.
+    pub fn empty(&self) -> Result<(), Trouble> {
+        for dir in ["postgres", "rabbitmq"].map(|server| self.data(server)).iter().filter(|dir| dir.exists()) {
+            fs::remove_dir_all(dir).map_err(Trouble::at("removing", dir))?;
+        }
+        Ok(())
+    }
+
     /// Starts what is missing of the servers whose programs are given, and waits until they answer.
     ///
     /// # Errors
@@ -121,6 +132,18 @@ impl Stack {
         started.stop(ask, PATIENCE).await;
         self.write_down()?;
         Ok(was_running)
+    }
+
+    /// Kills whatever was started and still runs; says whether anything did.
+    ///
+    /// # Errors
+    /// When what was started cannot be written down.
+    pub async fn kill_all(&mut self) -> Result<bool, Trouble> {
+        let mut any = false;
+        for process in self.started.keys().cloned().collect::<Vec<_>>() {
+            any |= self.stop(&process, Signal::KILL).await?;
+        }
+        Ok(any)
     }
 
     /// Stops both servers, and what belongs to them, with all data written. Says whether any ran.
