@@ -233,7 +233,10 @@ pub async fn stop(stack: &mut Stack) -> Result<bool, Trouble> {
 /// When there is none.
 pub fn beside_us(program: &str) -> Result<PathBuf, Trouble> {
     let us = std::env::current_exe().map_err(Trouble::at("looking for", Path::new(program)))?;
-    let path = us.with_file_name(program);
+    // Tests lie in a folder of their own beside the programs.
+    let mut above = us.ancestors().skip(1);
+    let dir = above.find(|dir| !dir.ends_with("deps")).unwrap_or(&us);
+    let path = dir.join(program);
     if path.is_file() {
         return Ok(path);
     }

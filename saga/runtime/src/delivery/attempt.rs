@@ -153,6 +153,7 @@ impl Delivery {
                 Verdict::Done(output) => done.push((candidate, output)),
                 Verdict::PutOff { reason } => self.try_later(transaction, queue, candidate, &reason, now).await?,
                 Verdict::Park { reason, detail } => {
+                    self.not_overtaken(transaction, queue, &candidate.message).await?;
                     let (incoming, message) = (&candidate.incoming, Some(&candidate.message));
                     self.park_bad(transaction, queue, incoming, message, reason, &detail, now).await?;
                 }
@@ -161,6 +162,18 @@ impl Delivery {
         self.store(transaction, queue, done, now, after).await?;
         after.handled = messages;
         Ok(())
+    }
+
+    /// While another copy commits the same message, a handler may read some rows from before and some from after,
+    /// and find that they contradict each other. What it would set aside is a duplicate then.
+    async fn not_overtaken(
+        &self,
+        transaction: &Transaction<'_>,
+        queue: &'static str,
+        message: &Message,
+    ) -> Result<(), StoreError> {
+        let known = handled(transaction, queue, [message.reference()]).await?;
+        if known.is_empty() { Ok(()) } else { Err(StoreError::Overtaken) }
     }
 
     /// Inbox, kept messages, journal and outbox of what was handled.

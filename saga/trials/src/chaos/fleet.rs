@@ -167,7 +167,7 @@ impl Fleet {
             Fault::Cut(copy, server) => Ok(self.ways(copy, server).for_each(Proxy::cut)),
             Fault::Stall(copy, server) => Ok(self.ways(copy, server).for_each(|way| way.stall(true))),
             Fault::MemoryAlarm => self.control(&["set_vm_memory_high_watermark", "absolute", "1"]),
-            Fault::DiskAlarm => self.control(&["set_disk_free_limit", "1000TB"]),
+            Fault::DiskAlarm => self.control(&["set_disk_free_limit", "1000000GB"]),
             Fault::Garbage | Fault::Duplicates => Ok(()),
         }
     }
