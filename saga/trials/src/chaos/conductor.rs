@@ -5,8 +5,8 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::customers::Customers;
-use super::fleet::{COPIES, Fleet};
-use super::plan::{Fault, Plan, Planned, Round};
+use super::fleet::Fleet;
+use super::plan::{Fault, Planned, Round};
 use super::report::Report;
 use super::strangers::Stranger;
 use crate::screen::{Line, say};
@@ -20,7 +20,6 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Who brings faults about.
 pub(super) struct Conductor<'a> {
     fleet: &'a mut Fleet,
-    plan: Plan,
     stranger: Stranger,
     report: &'a mut Report,
     customers: &'a Customers,
@@ -34,7 +33,7 @@ impl<'a> Conductor<'a> {
         if !can_skew {
             report.left_out.push("other clocks (libfaketime is missing)".to_owned());
         }
-        Self { fleet, plan: Plan::of(seed, COPIES.len()), stranger: Stranger::of(seed), report, customers, can_skew }
+        Self { fleet, stranger: Stranger::of(seed), report, customers, can_skew }
     }
 
     /// The stranger, with what came of it.
@@ -42,14 +41,13 @@ impl<'a> Conductor<'a> {
         self.stranger
     }
 
-    /// Round after round of faults, for so long; in the end nothing is wrong any more.
+    /// Round after round of faults; in the end nothing is wrong any more.
     ///
     /// # Errors
     /// When the system does not recover, or something cannot be brought about.
-    pub(super) async fn conduct(&mut self, duration: Duration) -> Result<(), Trouble> {
+    pub(super) async fn conduct(&mut self, rounds: impl Iterator<Item = Round>) -> Result<(), Trouble> {
         let (began, line) = (Instant::now(), Line::start("chaos", "the shop is open"));
-        while began.elapsed() < duration {
-            let Round { mut faults, calm } = self.plan.round();
+        for Round { mut faults, calm } in rounds {
             faults.retain(|planned| self.can_skew || !matches!(planned.fault, Fault::Skew(..)));
             let told = faults.iter().map(|planned| told(&planned.fault)).collect::<Vec<_>>().join(", ");
             let faults_so_far = self.report.faults.values().sum::<u64>();

@@ -11,7 +11,7 @@ use super::plan::{Fault, Server};
 use super::proxy::Proxy;
 use crate::demo::{Shop, Urls};
 use crate::processes::{self, ORCHESTRATOR, Process, System};
-use crate::servers::apt::Suite;
+use crate::screen::Line;
 use crate::servers::process::{run, run_as};
 use crate::servers::programs::Programs;
 use crate::servers::{Endpoints, Given, Place, Stack, Trouble, rabbitmq};
@@ -70,16 +70,12 @@ struct Copy {
 }
 
 impl Fleet {
-    /// Starts servers, with nothing in them, and all copies, in a stack of their own.
+    /// Starts servers, with nothing in them, and all copies, in a stack of that name.
     ///
     /// # Errors
     /// When a server or process does not start.
-    pub(super) async fn start(place: Place, suite: Suite) -> Result<Self, Trouble> {
-        let name = match suite {
-            Suite::Machine => "chaos",
-            Suite::Trixie => "chaos-trixie",
-        };
-        let programs = Programs::find(&place, suite, &Given::default())?;
+    pub(super) async fn start(place: Place, name: &str, programs: Programs) -> Result<Self, Trouble> {
+        let line = Line::start("fleet", "RabbitMQ, PostgreSQL and two copies of each process");
         let mut stack = Stack::open(place, name)?;
         let lock = lock(&stack.dir())?;
         stack.kill_all().await?;
@@ -98,6 +94,7 @@ impl Fleet {
         for process in COPIES {
             processes::wait(&process, &mut fleet.stack).await?;
         }
+        line.done("both servers and two copies of each process");
         Ok(fleet)
     }
 

@@ -18,13 +18,16 @@ use std::time::{Duration, Instant};
 use crate::invariants::{Databases, Findings};
 use crate::screen::{Line, print, say};
 use crate::servers::apt::Suite;
-use crate::servers::{Place, Trouble};
+use crate::servers::programs::Programs;
+use crate::servers::{Given, Place, Trouble};
 use conductor::Conductor;
 use customers::Customers;
 use fleet::{COPIES, Fleet};
-use report::Report;
+use plan::Plan;
+pub use plan::{Fault, Planned, Round, Server};
+pub use report::Report;
 
-/// What a campaign is to be.
+/// What a campaign of the command line is to be.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
     /// For how long faults go on.
@@ -42,17 +45,22 @@ pub struct Settings {
 /// # Errors
 /// When something cannot be started, or a rule is broken: then with the rule.
 pub async fn run(place: Place, settings: Settings) -> Result<(), Trouble> {
-    let line = Line::start("fleet", "RabbitMQ, PostgreSQL and two copies of each process");
-    let mut fleet = Fleet::start(place, settings.suite).await?;
-    let mut report = Report { seed: settings.seed, ..Report::default() };
-    report.servers = crate::tests::versions(&fleet.endpoints).await?;
-    line.done(&format!("{}, {} processes", report.servers, COPIES.len()));
+    let Settings { minutes, seed, suite, json } = settings;
+    let name = match suite {
+        Suite::Machine => "chaos",
+        Suite::Trixie => "chaos-trixie",
+    };
+    let programs = Programs::find(&place, suite, &Given::default())?;
+    let mut fleet = Fleet::start(place, name, programs).await?;
+    let mut report = Report::of(seed, crate::tests::versions(&fleet.endpoints).await?);
+    let (began, duration) = (Instant::now(), Duration::from_secs(minutes * 60));
+    let rounds = Plan::of(seed, COPIES.len()).take_while(|_| began.elapsed() < duration);
     let outcome = tokio::select! {
-        outcome = campaign(&mut fleet, settings, &mut report) => outcome,
+        outcome = hold(&mut fleet, rounds, minutes, &mut report) => outcome,
         _ = tokio::signal::ctrl_c() => Err(Trouble::Unmet("interrupted".into())),
     };
     fleet.leave().await?;
-    let text = if settings.json { format!("{}\n", report.json()) } else { report.table() };
+    let text = if json { format!("{}\n", report.json()) } else { report.table() };
     print(&text).map_err(|error| Trouble::Unmet(format!("printing: {error}")))?;
     outcome?;
     match report.broken.as_slice() {
@@ -61,18 +69,39 @@ pub async fn run(place: Place, settings: Settings) -> Result<(), Trouble> {
     }
 }
 
-async fn campaign(fleet: &mut Fleet, settings: Settings, report: &mut Report) -> Result<(), Trouble> {
-    let Settings { minutes, seed, .. } = settings;
-    let line = Line::start("shop", "putting in pets and supplies");
+/// Holds a campaign of these rounds in a stack of that name, with pets and supplies for so many minutes, and stops
+/// everything again.
+///
+/// # Errors
+/// When something cannot be started, or does not recover or come to rest. Other broken rules are in the report.
+pub async fn campaign(
+    place: Place,
+    name: &str,
+    programs: Programs,
+    rounds: impl Iterator<Item = Round>,
+    minutes: u64,
+) -> Result<Report, Trouble> {
+    let mut fleet = Fleet::start(place, name, programs).await?;
+    let mut report = Report::of(1, crate::tests::versions(&fleet.endpoints).await?);
+    let outcome = hold(&mut fleet, rounds, minutes, &mut report).await;
+    fleet.leave().await?;
+    outcome.map(|()| report)
+}
+
+async fn hold(
+    fleet: &mut Fleet,
+    rounds: impl Iterator<Item = Round>,
+    minutes: u64,
+    report: &mut Report,
+) -> Result<(), Trouble> {
+    let (line, seed) = (Line::start("shop", "putting in pets and supplies"), report.seed);
     let customers = Customers::open(fleet.shops()?, seed, minutes).await?;
-    let databases = Databases::of(&fleet.system).await?;
-    let units = databases.units().await?;
+    let units = Databases::of(&fleet.system).await?.units().await?;
     line.done("open");
-    let urls = fleet.urls();
-    let mut counts = std::mem::take(&mut report.counts);
+    let (urls, mut counts) = (fleet.urls(), std::mem::take(&mut report.counts));
     let mut conductor = Conductor::new(fleet, seed, report, &customers);
     let faults = async {
-        let conducted = conductor.conduct(Duration::from_secs(minutes * 60)).await;
+        let conducted = conductor.conduct(rounds).await;
         // Those who are in the shop are served; nothing is wrong any more.
         customers.close();
         conducted
@@ -90,7 +119,7 @@ async fn campaign(fleet: &mut Fleet, settings: Settings, report: &mut Report) ->
     report.told(&told);
     report.broken.extend(wrong);
     let (line, began) = (Line::start("rest", "waiting until nothing is on its way any more"), Instant::now());
-    // The connections of before did not outlive the faults.
+    // Connections of before did not outlive the faults.
     let databases = Databases::of(&fleet.system).await?;
     report.findings = rules::rest(&databases, &fleet.endpoints).await?;
     report.rest = began.elapsed();

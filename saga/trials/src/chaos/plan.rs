@@ -6,16 +6,16 @@ use fastrand::Rng;
 
 /// A server that processes reach through proxies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Server {
+pub enum Server {
     /// RabbitMQ.
     Broker,
     /// PostgreSQL.
     Database,
 }
 
-/// A trouble. Copies of processes are counted as in [`super::fleet::COPIES`].
+/// A trouble. Copies of processes are counted: the four, and once more the four.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fault {
+pub enum Fault {
     /// A process is killed, and started again.
     Kill(usize),
     /// A process is frozen for a while.
@@ -42,22 +42,22 @@ pub(super) enum Fault {
 
 /// A trouble with its time, from the beginning of its round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Planned {
+pub struct Planned {
     /// What goes wrong.
-    pub(super) fault: Fault,
+    pub fault: Fault,
     /// When it begins.
-    pub(super) begins: Duration,
+    pub begins: Duration,
     /// When it ends, if it has an end of its own.
-    pub(super) ends: Option<Duration>,
+    pub ends: Option<Duration>,
 }
 
 /// Troubles that overlap, and how long it is calm after everybody has recovered from them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Round {
+pub struct Round {
     /// The troubles.
-    pub(super) faults: Vec<Planned>,
+    pub faults: Vec<Planned>,
     /// The calm.
-    pub(super) calm: Duration,
+    pub calm: Duration,
 }
 
 /// Makes a fault with what is drawn.
@@ -104,16 +104,6 @@ impl Plan {
         Self { rng, copies, to_come }
     }
 
-    /// The next round.
-    pub(super) fn round(&mut self) -> Round {
-        let faults = match self.to_come.pop() {
-            Some(make) => vec![make(&mut self.rng, self.copies)],
-            None => self.several(),
-        };
-        let faults = faults.into_iter().map(|fault| self.timed(fault)).collect();
-        Round { faults, calm: self.millis(0, 2_500) }
-    }
-
     /// One to four faults that do not get into each other's way.
     fn several(&mut self) -> Vec<Fault> {
         let mut faults: Vec<Fault> = Vec::new();
@@ -154,14 +144,37 @@ impl Plan {
     }
 }
 
+/// The next round; there is always one.
+impl Iterator for Plan {
+    type Item = Round;
+
+    fn next(&mut self) -> Option<Round> {
+        let faults = match self.to_come.pop() {
+            Some(make) => vec![make(&mut self.rng, self.copies)],
+            None => self.several(),
+        };
+        let faults = faults.into_iter().map(|fault| self.timed(fault)).collect();
+        Some(Round { faults, calm: self.millis(0, 2_500) })
+    }
+}
+
 fn one_or_all(rng: &mut Rng, copies: usize) -> Option<usize> {
     (rng.u8(..4) > 0).then(|| rng.usize(..copies))
+}
+
+impl Round {
+    /// One fault alone, for so long if it has an end of its own.
+    #[must_use]
+    pub fn of(fault: Fault, lasts: Option<Duration>) -> Self {
+        let planned = Planned { fault, begins: Duration::ZERO, ends: lasts };
+        Self { faults: vec![planned], calm: Duration::from_secs(1) }
+    }
 }
 
 impl Fault {
     /// What it is called where faults are counted.
     #[must_use]
-    pub(super) fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> &'static str {
         match self {
             Self::Kill(_) => "processes killed",
             Self::Freeze(_) => "processes frozen",
@@ -183,7 +196,7 @@ impl Fault {
 
     /// Whether something was killed or cut.
     #[must_use]
-    pub(super) fn is_kill_or_cut(&self) -> bool {
+    pub fn is_kill_or_cut(&self) -> bool {
         match self {
             Self::Kill(_) | Self::Skew(..) | Self::KillServer(_) | Self::Cut(..) => true,
             Self::Freeze(_)
@@ -219,8 +232,7 @@ mod tests {
     use super::*;
 
     fn rounds(seed: u64, number: usize) -> Vec<Round> {
-        let mut plan = Plan::of(seed, 8);
-        (0..number).map(|_| plan.round()).collect()
+        Plan::of(seed, 8).take(number).collect()
     }
 
     #[test]

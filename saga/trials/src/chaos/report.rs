@@ -13,44 +13,50 @@ use crate::invariants::Findings;
 
 /// Everything that is told of a campaign.
 #[derive(Debug, Default)]
-pub(super) struct Report {
+pub struct Report {
     /// The seed.
-    pub(super) seed: u64,
+    pub seed: u64,
     /// How long faults went on.
-    pub(super) lasted: Duration,
+    pub lasted: Duration,
     /// The servers' versions.
-    pub(super) servers: String,
+    pub servers: String,
     /// How many faults there were, by kind.
-    pub(super) faults: BTreeMap<&'static str, u64>,
+    pub faults: BTreeMap<&'static str, u64>,
     /// How many of them were kills or cuts.
-    pub(super) kills_and_cuts: u64,
+    pub kills_and_cuts: u64,
     /// Why kinds of faults were left out.
-    pub(super) left_out: Vec<String>,
+    pub left_out: Vec<String>,
     /// The longest time from the end of faults until an order went through, by what had been wrong.
-    pub(super) recoveries: BTreeMap<&'static str, Duration>,
+    pub recoveries: BTreeMap<&'static str, Duration>,
     /// The longest time until all processes were ready again with both servers.
-    pub(super) whole: Duration,
+    pub whole: Duration,
     /// From the end of all faults until nothing was on its way any more.
-    pub(super) rest: Duration,
+    pub rest: Duration,
     /// Orders that were wanted.
-    pub(super) wishes: u64,
+    pub wishes: u64,
     /// What clients were told: how often, by request and status.
     pub(super) answers: BTreeMap<(Word, u16), u64>,
     /// Customers who gave up before they were answered.
-    pub(super) unanswered: u64,
+    pub unanswered: u64,
     /// Messages that strangers published again.
-    pub(super) duplicates: usize,
+    pub duplicates: usize,
     /// Bad messages that strangers published.
-    pub(super) garbage: usize,
+    pub garbage: usize,
     /// What the processes counted.
     pub(super) counts: Counts,
     /// What the databases said at the end.
-    pub(super) findings: Findings,
+    pub findings: Findings,
     /// Rules that were broken.
-    pub(super) broken: Vec<String>,
+    pub broken: Vec<String>,
 }
 
 impl Report {
+    /// One of a campaign that begins.
+    #[must_use]
+    pub(super) fn of(seed: u64, servers: String) -> Self {
+        Self { seed, servers, ..Self::default() }
+    }
+
     /// Notes a fault.
     pub(super) fn fault(&mut self, fault: Fault) {
         *self.faults.entry(fault.kind()).or_default() += 1;
@@ -77,13 +83,13 @@ impl Report {
 
     /// The longest time until orders flowed again.
     #[must_use]
-    pub(super) fn longest_recovery(&self) -> Duration {
+    pub fn longest_recovery(&self) -> Duration {
         self.recoveries.values().max().copied().unwrap_or_default()
     }
 
     /// The table, for people.
     #[must_use]
-    pub(super) fn table(&self) -> String {
+    pub fn table(&self) -> String {
         let mut text = format!("Campaign   seed {}, {}, {}\n", self.seed, minutes(self.lasted), self.servers);
         let mut row = |name: &str, value: String| text.push_str(&format!("   {name:<48} {value:>10}\n"));
         let total: u64 = self.faults.values().sum();
@@ -111,7 +117,7 @@ impl Report {
 
     /// The same, for programs.
     #[must_use]
-    pub(super) fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         let named = |map: &BTreeMap<&str, Duration>| -> BTreeMap<String, f64> {
             map.iter().map(|(kind, took)| ((*kind).to_owned(), took.as_secs_f64())).collect()
         };
