@@ -22,6 +22,9 @@ pub enum StoreError {
         /// What the reader met.
         why: String,
     },
+    /// Another copy handled the same message at the same time; this transaction is rolled back.
+    #[error("another copy of the process handled the same message meanwhile")]
+    Overtaken,
     /// A handler panicked; its transaction is rolled back.
     #[error("the handler panicked; the log says where")]
     Panicked,
@@ -51,6 +54,7 @@ impl StoreError {
                 | PoolError::NoRuntimeSpecified
                 | PoolError::PostCreateHook(_),
             ) => Remedy::Wait,
+            Self::Overtaken => Remedy::Again,
             Self::Corrupt { .. } | Self::Panicked => Remedy::Person,
         }
     }

@@ -16,6 +16,8 @@ pub mod replayed;
 
 pub mod simulate;
 
+pub mod chaos;
+
 pub mod tests;
 
 pub mod screen;

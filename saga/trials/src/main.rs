@@ -42,6 +42,8 @@ enum Command {
     Saga(commands::saga::Arguments),
     /// Run thousands of sagas in one thread, without servers, and check every rule
     Simulate(commands::simulate::Arguments),
+    /// Run two copies of everything under load, let everything go wrong at random, and check every rule
+    Chaos(commands::chaos::Arguments),
     /// Run all tests against private servers of their own
     Test(commands::test::Arguments),
     /// Start the servers for tests and print their environment: eval "$(./dev test-env)"
@@ -66,6 +68,7 @@ async fn run(command: Command) -> Result<ExitCode> {
         Command::Env => commands::env::run(),
         Command::Saga(arguments) => commands::saga::run(arguments),
         Command::Simulate(arguments) => commands::simulate::run(&arguments),
+        Command::Chaos(arguments) => commands::chaos::run(arguments).await,
         Command::Test(arguments) => commands::test::run(arguments).await,
         Command::TestEnv(arguments) => commands::test_env::run(arguments).await,
     }

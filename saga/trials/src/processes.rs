@@ -46,7 +46,7 @@ pub const ALL: [Process; 4] = [
     Process { name: ORCHESTRATOR, program: "saga", arguments: &["serve"], database: "sagas" },
 ];
 
-/// The name of the orchestrator among them.
+/// The name of the orchestrator among them, and of its program.
 pub const ORCHESTRATOR: &str = "saga";
 
 /// How many copies of each process may run in one stack.
@@ -66,7 +66,7 @@ pub fn copies(copies: usize) -> impl Iterator<Item = (Process, String)> {
 }
 
 /// What the processes of one stack run with.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct System {
     /// The broker's URL, vhost included.
     pub amqp: String,
@@ -103,6 +103,7 @@ impl System {
         Ok(Self { amqp, databases: made, salt, token, copies: 1, settings: Vec::new(), tokens })
     }
 
+<<<<<<< HEAD
     fn environment(
         &self,
         process: &Process,
@@ -110,6 +111,23 @@ impl System {
         stack: &mut Stack,
     ) -> Result<Vec<(&'static str, String)>, Trouble> {
         let port = stack.ports.of(name)?;
+=======
+    /// The same, for a process that reaches the servers through these ports of the loopback.
+    ///
+    /// # Errors
+    /// When a URL is none.
+    pub(crate) fn through(&self, amqp: u16, postgres: u16) -> Result<Self, Trouble> {
+        let databases = self.databases.iter().map(|(name, urls)| {
+            let (owner, app) = (at_port(&urls.owner, postgres)?, at_port(&urls.app, postgres)?);
+            Ok((*name, DatabaseUrls { owner, app }))
+        });
+        let databases = databases.collect::<Result<_, Trouble>>()?;
+        Ok(Self { amqp: at_port(&self.amqp, amqp)?, databases, ..self.clone() })
+    }
+
+    fn environment(&self, process: &Process, stack: &mut Stack) -> Result<Vec<(&'static str, String)>, Trouble> {
+        let port = stack.ports.of(process.name)?;
+>>>>>>> chaos
         let urls = self.databases.iter().find(|(name, _)| *name == process.database).map(|(_, urls)| urls.clone());
         let urls = urls.ok_or_else(|| Trouble::Unmet(format!("there is no database {}", process.database)))?;
         let mut environment = vec![
@@ -120,7 +138,7 @@ impl System {
             ("UUID_FORGE_SALT", self.salt.clone()),
             ("SAGA_TOKENS_FILE", self.tokens.display().to_string()),
         ];
-        if process.name == ORCHESTRATOR {
+        if process.program == ORCHESTRATOR {
             let others = ALL.iter().filter(|other| other.name != ORCHESTRATOR);
             let others: Result<Vec<_>, _> =
                 others.map(|other| Ok(format!("{}={}", other.name, url(stack, other.name)?))).collect();
@@ -129,6 +147,11 @@ impl System {
         environment.extend(self.settings.iter().cloned());
         Ok(environment)
     }
+}
+
+fn at_port(url: &str, port: u16) -> Result<String, Trouble> {
+    let url = url.parse::<reqwest::Url>().ok().and_then(|mut url| url.set_port(Some(port)).ok().map(|()| url));
+    url.map(String::from).ok_or_else(|| Trouble::Unmet("a server's URL names no host and port".into()))
 }
 
 /// What bounds the stream of all events, in age and bytes: a policy, since a stream's own arguments cannot change.
@@ -172,8 +195,13 @@ pub async fn start(stack: &mut Stack, system: &System) -> Result<Vec<String>, Tr
     for (_, name) in &missing {
         stack.ports.free(name)?;
     }
+<<<<<<< HEAD
     for (process, name) in &missing {
         launch(process, name, stack, system)?;
+=======
+    for process in &missing {
+        launch(process, stack, system, &[])?;
+>>>>>>> chaos
     }
     for (_, name) in &all {
         wait(name, stack).await?;
@@ -181,6 +209,7 @@ pub async fn start(stack: &mut Stack, system: &System) -> Result<Vec<String>, Tr
     Ok(missing.iter().map(|(_, name)| name.clone()).collect())
 }
 
+<<<<<<< HEAD
 fn launch(process: &Process, name: &str, stack: &mut Stack, system: &System) -> Result<(), Trouble> {
     let program = beside_us(process.program)?;
     let mut command = Command::new(program);
@@ -195,6 +224,35 @@ async fn wait(name: &str, stack: &mut Stack) -> Result<(), Trouble> {
     let url = url(stack, name)?;
     let Some(started) = stack.running(name) else {
         return Err(not_ready(name, "ended instead of getting ready", &log));
+=======
+/// Starts one process, with `settings` beside those of the system.
+///
+/// # Errors
+/// When its program is missing.
+pub(crate) fn launch(
+    process: &Process,
+    stack: &mut Stack,
+    system: &System,
+    settings: &[(&'static str, String)],
+) -> Result<(), Trouble> {
+    let program = beside_us(process.program)?;
+    let mut command = Command::new(program);
+    command.args(process.arguments).current_dir(&stack.place.root);
+    command.envs(system.environment(process, stack)?).envs(settings.iter().cloned());
+    let started = Started::spawn(command, &stack.log(process.name), None)?;
+    stack.note(process.name, started)
+}
+
+/// Waits until a process is ready.
+///
+/// # Errors
+/// When it ends instead, or takes too long.
+pub(crate) async fn wait(process: &Process, stack: &mut Stack) -> Result<(), Trouble> {
+    let log = stack.log(process.name);
+    let url = url(stack, process.name)?;
+    let Some(started) = stack.running(process.name) else {
+        return Err(not_ready(process.name, "ended instead of getting ready", &log));
+>>>>>>> chaos
     };
     started.until(name, &log, PATIENCE, async || is_ready(&url).await).await
 }
@@ -230,7 +288,10 @@ pub async fn stop(stack: &mut Stack) -> Result<bool, Trouble> {
 /// When there is none.
 pub fn beside_us(program: &str) -> Result<PathBuf, Trouble> {
     let us = std::env::current_exe().map_err(Trouble::at("looking for", Path::new(program)))?;
-    let path = us.with_file_name(program);
+    // Tests lie in a folder of their own beside the programs.
+    let mut above = us.ancestors().skip(1);
+    let dir = above.find(|dir| !dir.ends_with("deps")).unwrap_or(&us);
+    let path = dir.join(program);
     if path.is_file() {
         return Ok(path);
     }
@@ -242,6 +303,7 @@ mod tests {
     use crate::servers::Place;
 
     use super::*;
+    use crate::servers::Place;
 
     fn scratch(name: &str) -> PathBuf {
         let root = std::env::temp_dir().join(format!("sagaforge-{name}-{}", std::process::id()));
@@ -261,6 +323,22 @@ mod tests {
     fn system() -> System {
         let urls = |name: &str| DatabaseUrls { owner: format!("owner of {name}"), app: format!("app of {name}") };
         System::for_tests("amqp://broker/sagaforge", databases::NAMES.map(|name| (name, urls(name))).to_vec())
+    }
+
+    #[test]
+    fn a_process_behind_proxies_has_their_ports_and_else_the_same_urls() {
+        let urls = DatabaseUrls {
+            owner: "postgres://o:p@127.0.0.1:1/pets".into(),
+            app: "postgres://a:p@127.0.0.1:1/pets".into(),
+        };
+        let system = System::for_tests("amqp://u:p@127.0.0.1:2/sagaforge", vec![("pets", urls)]);
+        let through = system.through(22, 11).unwrap();
+        assert_eq!(through.amqp, "amqp://u:p@127.0.0.1:22/sagaforge");
+        let urls = DatabaseUrls {
+            owner: "postgres://o:p@127.0.0.1:11/pets".into(),
+            app: "postgres://a:p@127.0.0.1:11/pets".into(),
+        };
+        assert_eq!(through.databases, [("pets", urls)]);
     }
 
     #[test]

@@ -202,7 +202,10 @@ impl<'a> Attempt<'a> {
             match verdict {
                 Verdict::Done(output) => done.push((candidate, output)),
                 Verdict::PutOff { reason } => self.try_later(candidate, &reason).await?,
-                Verdict::Park { reason, detail } => self.park(candidate, reason, &detail).await?,
+                Verdict::Park { reason, detail } => {
+                    self.not_overtaken(candidate).await?;
+                    self.park(candidate, reason, &detail).await?;
+                }
             }
         }
         let receipts: Vec<Receipt<'_>> = done.iter().map(|(candidate, output)| receipt(candidate, output)).collect();
@@ -218,6 +221,13 @@ impl<'a> Attempt<'a> {
         let sent = together(enqueue(self.transaction, self.delivery.topology, send), mark(self.transaction, &resend));
         let (_, (_, sent)) = together(save, together(noted, sent)).await?;
         Ok(sent)
+    }
+
+    /// While another copy commits the same message, a handler may read some rows from before and some from after,
+    /// and find that they contradict each other. What it would set aside is a duplicate then.
+    async fn not_overtaken(self, candidate: &Candidate) -> Result<(), StoreError> {
+        let known = handled(self.transaction, self.queue, [candidate.message.reference()]).await?;
+        if known.is_empty() { Ok(()) } else { Err(StoreError::Overtaken) }
     }
 }
 

@@ -189,7 +189,7 @@ impl Delivery {
     }
 }
 
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
 pub(crate) fn waits() -> impl Iterator<Item = Duration> {
     backon::ExponentialBuilder::default()

@@ -12,7 +12,7 @@ use crate::error::{Remedy, StoreError};
 use crate::secret::Secret;
 use crate::store::{self, SchemaError};
 
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
 /// Shows that the schema is there, for a process that does not make it.
 const LOOK: &str = "SELECT 1 FROM outbox LIMIT 1";
 

@@ -1,6 +1,7 @@
 //! The commands of `./dev`, one in each file.
 
 pub(crate) mod bench;
+pub(crate) mod chaos;
 pub(crate) mod demo;
 pub(crate) mod down;
 pub(crate) mod env;

@@ -70,7 +70,15 @@ impl Shop {
     /// # Errors
     /// When the HTTP client cannot be made.
     pub fn new(urls: Urls, token: &str) -> Result<Self, Trouble> {
-        let http = Client::builder().timeout(PATIENCE).tcp_nodelay(true).build().map_err(unreachable)?;
+        Self::patient(urls, token, PATIENCE)
+    }
+
+    /// The same, waiting this long for an answer.
+    ///
+    /// # Errors
+    /// When the HTTP client cannot be made.
+    pub fn patient(urls: Urls, token: &str, patience: Duration) -> Result<Self, Trouble> {
+        let http = Client::builder().no_proxy().timeout(patience).tcp_nodelay(true).build().map_err(unreachable)?;
         Ok(Self { http, urls, token: token.to_owned() })
     }
 
@@ -79,8 +87,16 @@ impl Shop {
     /// # Errors
     /// When pet-service refuses.
     pub async fn add_pet(&self, pet: &Value) -> Result<i64, Trouble> {
-        let answer = self.send(Method::POST, &self.urls.pets, "api/v3/pet", None, Some(pet)).await?;
+        let answer = self.put_pet(pet).await?;
         answer.body.get("id").and_then(Value::as_i64).ok_or_else(|| refused("adding a pet", &answer))
+    }
+
+    /// Adds a pet, and gives the answer whatever it is.
+    ///
+    /// # Errors
+    /// When pet-service does not answer.
+    pub async fn put_pet(&self, pet: &Value) -> Result<Answer, Trouble> {
+        self.send(Method::POST, &self.urls.pets, "api/v3/pet", None, Some(pet)).await
     }
 
     /// A pet, as pet-service shows it.
@@ -131,6 +147,14 @@ impl Shop {
     /// When order-service does not answer.
     pub async fn approve(&self, number: &str) -> Result<Answer, Trouble> {
         self.authorized(Method::POST, &self.urls.orders, &format!("api/v3/store/order/{number}/approve"), None).await
+    }
+
+    /// Tells that the customer has it, as the owner.
+    ///
+    /// # Errors
+    /// When order-service does not answer.
+    pub async fn deliver(&self, number: &str) -> Result<Answer, Trouble> {
+        self.authorized(Method::POST, &self.urls.orders, &format!("api/v3/store/order/{number}/deliver"), None).await
     }
 
     /// An order, as order-service shows it.

@@ -17,6 +17,12 @@ use super::{
 /// The administrator's name.
 pub const USER: &str = "sagaforge";
 
+/// How much memory it may use before it takes no more messages.
+pub(crate) const MEMORY: &str = "2GB";
+
+/// How much disk must be free, or it takes no more messages.
+pub(crate) const DISK: &str = "200MB";
+
 /// How long a start may take: it costs four seconds of processor time, and the machine may be busy.
 const PATIENCE: Duration = Duration::from_secs(90);
 
@@ -132,8 +138,8 @@ fn write_settings(stack: &mut Stack, home: &Path) -> Result<(), Trouble> {
          log.console = true\n\
          log.console.level = warning\n\
          log.console.use_colors = off\n\
-         vm_memory_high_watermark.absolute = 2GB\n\
-         disk_free_limit.absolute = 200MB\n"
+         vm_memory_high_watermark.absolute = {MEMORY}\n\
+         disk_free_limit.absolute = {DISK}\n"
     );
     let texts = [
         ("rabbitmq.conf", settings.as_str()),

@@ -78,19 +78,6 @@ impl Stack {
         }
     }
 
-    /// Removes the data of servers that do not run.
-    ///
-    /// # Errors
-    /// When it is there and cannot be removed.
-    pub fn empty(&self) -> Result<(), Trouble> {
-        for dir in ["postgres", "rabbitmq"].map(|server| self.data(server)) {
-            if dir.exists() {
-                fs::remove_dir_all(&dir).map_err(Trouble::at("removing", &dir))?;
-            }
-        }
-        Ok(())
-    }
-
     /// The process of that name, if we started it and it runs.
     #[must_use]
     pub fn running(&self, process: &str) -> Option<&Started> {
@@ -104,6 +91,17 @@ impl Stack {
     pub fn note(&mut self, process: &str, started: Started) -> Result<(), Trouble> {
         self.started.insert(process.to_owned(), started);
         self.write_down()
+    }
+
+    /// Removes the data of both servers, which do not run, so that they start empty.
+    ///
+    /// # Errors
+    /// When something cannot be removed.
+    pub fn empty(&self) -> Result<(), Trouble> {
+        for dir in ["postgres", "rabbitmq"].map(|server| self.data(server)).iter().filter(|dir| dir.exists()) {
+            fs::remove_dir_all(dir).map_err(Trouble::at("removing", dir))?;
+        }
+        Ok(())
     }
 
     /// Starts what is missing of the servers whose programs are given, and waits until they answer.
@@ -136,6 +134,18 @@ impl Stack {
         started.stop(ask, PATIENCE).await;
         self.write_down()?;
         Ok(was_running)
+    }
+
+    /// Kills whatever was started and still runs; says whether anything did.
+    ///
+    /// # Errors
+    /// When what was started cannot be written down.
+    pub async fn kill_all(&mut self) -> Result<bool, Trouble> {
+        let mut any = false;
+        for process in self.started.keys().cloned().collect::<Vec<_>>() {
+            any |= self.stop(&process, Signal::KILL).await?;
+        }
+        Ok(any)
     }
 
     /// Stops both servers, and what belongs to them, with all data written. Says whether any ran.

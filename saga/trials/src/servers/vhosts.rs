@@ -78,6 +78,14 @@ impl Management {
         self.import(&definitions, &format!("making {} vhosts", missing.len())).await
     }
 
+    /// What is known of a queue.
+    ///
+    /// # Errors
+    /// When it does not answer, or there is no such queue.
+    pub async fn queue(&self, vhost: &str, name: &str) -> Result<Value, Trouble> {
+        self.get(&format!("api/queues/{vhost}/{name}")).await
+    }
+
     /// Imports definitions: what is there already stays, or is changed to what they say.
     ///
     /// # Errors

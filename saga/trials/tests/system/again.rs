@@ -1,10 +1,11 @@
 //! Everything again: nothing notices.
 
 use futures_util::future::join_all;
+use saga_core::Route;
 use saga_runtime::testing::eventually;
 use saga_trials::replayed::{digest, messages_of, publish, shuffle};
 
-use crate::shop::{PATIENCE, Settings, Shop, order};
+use crate::shop::{PATIENCE, Settings, Shop, count, order};
 
 const TIMES: usize = 5;
 
@@ -49,6 +50,37 @@ async fn every_message_of_finished_sagas_five_times_more_in_any_order_changes_no
     eventually("all of it is met again", PATIENCE, async || duplicates(&shop).await >= dropped + expected).await;
     shop.settled().await;
     assert_eq!(digests(&shop).await, before, "no row changes");
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_message_in_the_hands_of_two_copies_at_once_is_done_once_and_parked_by_neither() {
+    let mut shop = Shop::open(Settings { approval_limit: 0, ..Settings::default() }).await;
+    shop.start("inventory-service").await;
+    shop.add_pet(1, 1000).await;
+    shop.set_stock("FOOD", 5).await;
+    let placed = shop.place("two-hands", &order(1, "ada", &[("FOOD", 2)])).await;
+    assert_eq!(placed.text("status"), "placed", "{placed:?}");
+    let inventory = &shop.databases.inventory;
+    // Both read what was done before, and then wait for the reservation.
+    inventory.batch_execute("BEGIN; SELECT FROM reservations FOR UPDATE").await.unwrap();
+    let approved = shop.order(&placed.text("id"), reqwest::Method::POST, "/approve").await;
+    assert_eq!(approved.status, 200, "{approved:?}");
+    let stored = messages_of(&shop.databases, placed.text("sagaId").parse().unwrap()).await.unwrap();
+    let mut again = stored.into_iter().filter(|message| message.route.key == "order.approved").collect::<Vec<_>>();
+    again.iter_mut().for_each(|message| message.route = Route::to_queue("inventory.order-events"));
+    // The first waits for our transaction, the second for the first.
+    let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'reservations'::regclass";
+    eventually("both copies have it in hand", PATIENCE, async || {
+        publish(shop.servers.amqp_url(), &again.iter().collect::<Vec<_>>()).await.unwrap();
+        count(inventory, waiting).await > 0
+    })
+    .await;
+    inventory.batch_execute("COMMIT").await.unwrap();
+    let findings = shop.settled().await;
+    assert_eq!((findings.in_phase("completed"), findings.units_taken), (1, 2), "{findings:?}");
+    let parked = inventory.query("SELECT reason, detail FROM parked", &[]).await.unwrap();
+    assert!(parked.is_empty(), "{parked:?}");
     shop.close().await;
 }
 

@@ -79,7 +79,8 @@ async fn a_parked_message_can_be_replayed_with_its_bytes_and_is_parked_again() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_message_of_a_saga_that_is_not_known_yet_is_put_off_and_not_dropped() {
-    let mut shop = Shop::open(Settings { order_wait: Duration::from_millis(200), approval_limit: 0 }).await;
+    let mut shop =
+        Shop::open(Settings { order_wait: Duration::from_millis(200), approval_limit: 0, ..Settings::default() }).await;
     shop.add_pet(1, 1000).await;
     shop.stop("saga").await;
     let taken = shop.place("late-start", &order(1, "ada", &[])).await;

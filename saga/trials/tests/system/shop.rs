@@ -23,11 +23,16 @@ pub(crate) struct Settings {
     pub approval_limit: i64,
     /// How long a client waits.
     pub order_wait: Duration,
+    /// How long to wait for an answer before a request is sent again.
+    pub resend_after: Duration,
+    /// How long a step may go unanswered.
+    pub step_timeout: Duration,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { approval_limit: 50_000, order_wait: Duration::from_secs(30) }
+        let (resend_after, step_timeout) = (Duration::from_secs(5), Duration::from_secs(600));
+        Self { approval_limit: 50_000, order_wait: Duration::from_secs(30), resend_after, step_timeout }
     }
 }
 
@@ -238,8 +243,8 @@ fn orchestrator(process: ProcessConfig, settings: Settings, processes: Vec<Peer>
         process,
         approval_limit: settings.approval_limit,
         reservation_ttl: Duration::from_secs(1800),
-        resend_after: Duration::from_secs(5),
-        step_timeout: Duration::from_secs(600),
+        resend_after: settings.resend_after,
+        step_timeout: settings.step_timeout,
         processes,
     }
 }

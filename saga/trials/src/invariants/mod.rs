@@ -1,5 +1,7 @@
 //! The rules that hold at all times, checked over four databases.
 
+mod effects;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use tokio_postgres::Client;
@@ -39,6 +41,8 @@ pub struct Findings {
     pub steps_against_end: i64,
     /// Messages that are marked and not yet published, in all processes.
     pub unpublished: i64,
+    /// Messages that were put off and have not come back yet, in all processes.
+    pub put_off: i64,
     /// Sagas by phase.
     pub sagas: BTreeMap<String, i64>,
     /// Sagas that need intervention.
@@ -101,13 +105,21 @@ impl Databases {
         };
         findings.unbalanced = count(&self.inventory, "SELECT count(*) FROM unbalanced_stock").await?
             + count(&self.inventory, "SELECT count(*) FROM unbalanced_pets").await?;
+<<<<<<< HEAD:saga/trials/src/invariants.rs
         findings.unpublished = self.unpublished().await?;
+=======
+        for client in self.each() {
+            findings.unpublished += count(client, "SELECT count(*) FROM outbox").await?;
+            findings.put_off += count(client, "SELECT count(*) FROM deferred").await?;
+        }
+>>>>>>> chaos:saga/trials/src/invariants/mod.rs
         for row in rows(&self.sagas, "SELECT phase, count(*) FROM sagas GROUP BY phase").await? {
             findings.sagas.insert(row.get(0), row.get(1));
         }
         Ok(findings)
     }
 
+<<<<<<< HEAD:saga/trials/src/invariants.rs
     /// How many messages are marked and not yet published, in all processes.
     ///
     /// # Errors
@@ -126,6 +138,14 @@ impl Databases {
     /// When the database cannot be asked.
     pub async fn live(&self) -> Result<i64, Trouble> {
         count(&self.sagas, "SELECT count(*) FROM sagas WHERE ended_at IS NULL").await
+=======
+    /// How many units of all supplies lie in the store.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn units(&self) -> Result<i64, Trouble> {
+        count(&self.inventory, "SELECT coalesce(sum(on_hand), 0)::bigint FROM stock").await
+>>>>>>> chaos:saga/trials/src/invariants/mod.rs
     }
 
     /// Reserved and sold pets belong to sagas that are live or completed.

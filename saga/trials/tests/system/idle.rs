@@ -1,0 +1,45 @@
+//! What a system costs that has nothing to do.
+
+use std::time::Duration;
+
+use saga_runtime::testing::eventually;
+use tokio_postgres::{Client, NoTls};
+
+use crate::shop::{PATIENCE, Settings, Shop};
+
+/// How long is counted.
+const FOR: Duration = Duration::from_secs(8);
+/// How many transactions a process may cost each second.
+const MOST: f64 = 5.0;
+
+/// Seconds of the server's clock, and transactions in the four databases.
+async fn look(admin: &Client, databases: &str) -> (f64, Vec<i64>) {
+    const LOOK: &str = "
+        SELECT extract(epoch FROM clock_timestamp())::float8, xact_commit + xact_rollback FROM pg_stat_database
+        WHERE starts_with(datname, $1) ORDER BY datname";
+    let rows = admin.query(LOOK, &[&databases]).await.unwrap();
+    (rows[0].get(0), rows.iter().map(|row| row.get(1)).collect())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_idle_process_costs_its_database_five_transactions_a_second_at_most() {
+    let shop = Shop::open(Settings::default()).await;
+    shop.settled().await;
+    let (admin, connection) =
+        tokio_postgres::connect(&std::env::var("TEST_POSTGRES_URL").unwrap(), NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let databases = format!("test_{}_", shop.servers.vhost());
+    // What the processes did before is counted a little late.
+    let (start, _) = look(&admin, &databases).await;
+    let since = async |then: f64| look(&admin, &databases).await.0 - then;
+    eventually("the counts are up to date", PATIENCE, async || since(start).await > 3.0).await;
+    let (begun, before) = look(&admin, &databases).await;
+    eventually("they were idle for a while", PATIENCE, async || since(begun).await > FOR.as_secs_f64()).await;
+    let (ended, after) = look(&admin, &databases).await;
+    assert_eq!(after.len(), 4);
+    for (before, after) in before.iter().zip(&after) {
+        let rate = f64::from(u32::try_from(after - before).unwrap()) / (ended - begun);
+        assert!(rate > 0.0 && rate <= MOST, "{rate} transactions a second: {before} {after}");
+    }
+    shop.close().await;
+}
