@@ -103,15 +103,6 @@ impl System {
         Ok(Self { amqp, databases: made, salt, token, copies: 1, settings: Vec::new(), tokens })
     }
 
-<<<<<<< HEAD
-    fn environment(
-        &self,
-        process: &Process,
-        name: &str,
-        stack: &mut Stack,
-    ) -> Result<Vec<(&'static str, String)>, Trouble> {
-        let port = stack.ports.of(name)?;
-=======
     /// The same, for a process that reaches the servers through these ports of the loopback.
     ///
     /// # Errors
@@ -125,9 +116,13 @@ impl System {
         Ok(Self { amqp: at_port(&self.amqp, amqp)?, databases, ..self.clone() })
     }
 
-    fn environment(&self, process: &Process, stack: &mut Stack) -> Result<Vec<(&'static str, String)>, Trouble> {
-        let port = stack.ports.of(process.name)?;
->>>>>>> chaos
+    fn environment(
+        &self,
+        process: &Process,
+        name: &str,
+        stack: &mut Stack,
+    ) -> Result<Vec<(&'static str, String)>, Trouble> {
+        let port = stack.ports.of(name)?;
         let urls = self.databases.iter().find(|(name, _)| *name == process.database).map(|(_, urls)| urls.clone());
         let urls = urls.ok_or_else(|| Trouble::Unmet(format!("there is no database {}", process.database)))?;
         let mut environment = vec![
@@ -195,13 +190,8 @@ pub async fn start(stack: &mut Stack, system: &System) -> Result<Vec<String>, Tr
     for (_, name) in &missing {
         stack.ports.free(name)?;
     }
-<<<<<<< HEAD
     for (process, name) in &missing {
         launch(process, name, stack, system)?;
-=======
-    for process in &missing {
-        launch(process, stack, system, &[])?;
->>>>>>> chaos
     }
     for (_, name) in &all {
         wait(name, stack).await?;
@@ -209,8 +199,11 @@ pub async fn start(stack: &mut Stack, system: &System) -> Result<Vec<String>, Tr
     Ok(missing.iter().map(|(_, name)| name.clone()).collect())
 }
 
-<<<<<<< HEAD
-fn launch(process: &Process, name: &str, stack: &mut Stack, system: &System) -> Result<(), Trouble> {
+/// Starts one process, under that name of the stack's.
+///
+/// # Errors
+/// When its program is missing.
+pub(crate) fn launch(process: &Process, name: &str, stack: &mut Stack, system: &System) -> Result<(), Trouble> {
     let program = beside_us(process.program)?;
     let mut command = Command::new(program);
     command.args(process.arguments).current_dir(&stack.place.root);
@@ -219,40 +212,15 @@ fn launch(process: &Process, name: &str, stack: &mut Stack, system: &System) -> 
     stack.note(name, started)
 }
 
-async fn wait(name: &str, stack: &mut Stack) -> Result<(), Trouble> {
+/// Waits until the process of that name is ready.
+///
+/// # Errors
+/// When it ends instead, or takes too long.
+pub(crate) async fn wait(name: &str, stack: &mut Stack) -> Result<(), Trouble> {
     let log = stack.log(name);
     let url = url(stack, name)?;
     let Some(started) = stack.running(name) else {
         return Err(not_ready(name, "ended instead of getting ready", &log));
-=======
-/// Starts one process, with `settings` beside those of the system.
-///
-/// # Errors
-/// When its program is missing.
-pub(crate) fn launch(
-    process: &Process,
-    stack: &mut Stack,
-    system: &System,
-    settings: &[(&'static str, String)],
-) -> Result<(), Trouble> {
-    let program = beside_us(process.program)?;
-    let mut command = Command::new(program);
-    command.args(process.arguments).current_dir(&stack.place.root);
-    command.envs(system.environment(process, stack)?).envs(settings.iter().cloned());
-    let started = Started::spawn(command, &stack.log(process.name), None)?;
-    stack.note(process.name, started)
-}
-
-/// Waits until a process is ready.
-///
-/// # Errors
-/// When it ends instead, or takes too long.
-pub(crate) async fn wait(process: &Process, stack: &mut Stack) -> Result<(), Trouble> {
-    let log = stack.log(process.name);
-    let url = url(stack, process.name)?;
-    let Some(started) = stack.running(process.name) else {
-        return Err(not_ready(process.name, "ended instead of getting ready", &log));
->>>>>>> chaos
     };
     started.until(name, &log, PATIENCE, async || is_ready(&url).await).await
 }

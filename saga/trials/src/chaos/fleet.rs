@@ -92,7 +92,7 @@ impl Fleet {
             fleet.launch(copy)?;
         }
         for process in COPIES {
-            processes::wait(&process, &mut fleet.stack).await?;
+            processes::wait(process.name, &mut fleet.stack).await?;
         }
         line.done("both servers and two copies of each process");
         Ok(fleet)
@@ -119,7 +119,8 @@ impl Fleet {
             settings.push(("FAKETIME", format!("{:+}", copy.skew)));
             settings.push(("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()));
         }
-        processes::launch(&copy.process, &mut self.stack, &copy.system, &settings)?;
+        let system = System { settings, ..copy.system.clone() };
+        processes::launch(&copy.process, copy.process.name, &mut self.stack, &system)?;
         copy.killed = false;
         Ok(())
     }

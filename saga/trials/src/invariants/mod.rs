@@ -105,21 +105,16 @@ impl Databases {
         };
         findings.unbalanced = count(&self.inventory, "SELECT count(*) FROM unbalanced_stock").await?
             + count(&self.inventory, "SELECT count(*) FROM unbalanced_pets").await?;
-<<<<<<< HEAD:saga/trials/src/invariants.rs
         findings.unpublished = self.unpublished().await?;
-=======
         for client in self.each() {
-            findings.unpublished += count(client, "SELECT count(*) FROM outbox").await?;
             findings.put_off += count(client, "SELECT count(*) FROM deferred").await?;
         }
->>>>>>> chaos:saga/trials/src/invariants/mod.rs
         for row in rows(&self.sagas, "SELECT phase, count(*) FROM sagas GROUP BY phase").await? {
             findings.sagas.insert(row.get(0), row.get(1));
         }
         Ok(findings)
     }
 
-<<<<<<< HEAD:saga/trials/src/invariants.rs
     /// How many messages are marked and not yet published, in all processes.
     ///
     /// # Errors
@@ -138,14 +133,14 @@ impl Databases {
     /// When the database cannot be asked.
     pub async fn live(&self) -> Result<i64, Trouble> {
         count(&self.sagas, "SELECT count(*) FROM sagas WHERE ended_at IS NULL").await
-=======
+    }
+
     /// How many units of all supplies lie in the store.
     ///
     /// # Errors
     /// When the database cannot be asked.
     pub async fn units(&self) -> Result<i64, Trouble> {
         count(&self.inventory, "SELECT coalesce(sum(on_hand), 0)::bigint FROM stock").await
->>>>>>> chaos:saga/trials/src/invariants/mod.rs
     }
 
     /// Reserved and sold pets belong to sagas that are live or completed.
