@@ -8,7 +8,7 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use crate::error::StoreError;
-use crate::store::{Param, Transaction, execute, query, together};
+use crate::store::{Param, Statements, Transaction, execute, query, together};
 
 const LOCK: &str = "SELECT id, state FROM sagas WHERE id = ANY($1) ORDER BY id FOR UPDATE";
 
@@ -17,6 +17,11 @@ const LOCK_DUE: &str = "
     SELECT id, state FROM sagas
     WHERE alarm <= $1 AND (definition, definition_version) IN (SELECT * FROM unnest($3::text[], $4::int4[]))
     ORDER BY alarm LIMIT $2 FOR UPDATE SKIP LOCKED";
+
+const DUE: &str = "
+    SELECT id FROM sagas
+    WHERE alarm <= $1 AND (definition, definition_version) IN (SELECT * FROM unnest($3::text[], $4::int4[]))
+    ORDER BY alarm LIMIT $2";
 
 const POSTPONE: &str = "UPDATE sagas SET alarm = $2 WHERE id = ANY($1)";
 
@@ -68,9 +73,8 @@ impl Sagas {
         now: Time,
         limit: i64,
     ) -> Result<Self, StoreError> {
-        let (names, versions): (Vec<&str>, Vec<i32>) = definitions.map(|(name, v)| (name, i32::from(v))).unzip();
         let mut sagas = Self::default();
-        for row in query(transaction, LOCK_DUE, &[&now, &limit, &names, &versions]).await? {
+        for row in query_due(transaction, LOCK_DUE, definitions, now, limit).await? {
             match read_row(&row) {
                 Ok(instance) => sagas.stored(instance),
                 Err(error) => {
@@ -113,14 +117,7 @@ impl Sagas {
         let (old, new): (Vec<&Instance>, Vec<&Instance>) =
             self.changed.values().partition(|s| self.stored.contains_key(&s.id));
         let written = together(insert(transaction, &new, now), self.update(transaction, &old, now));
-        together(self.postpone_all(transaction, now), written).await?;
-        Ok(())
-    }
-
-    async fn postpone_all(&self, transaction: &Transaction<'_>, now: Time) -> Result<(), StoreError> {
-        if !self.postponed.is_empty() {
-            execute(transaction, POSTPONE, &[&self.postponed, &(now + LOOK_AGAIN)]).await?;
-        }
+        together(postpone(transaction, &self.postponed, now), written).await?;
         Ok(())
     }
 
@@ -140,6 +137,35 @@ impl Sagas {
         let why = format!("{} of {} rows were at the version expected, though they were locked", updated, sagas.len());
         Err(StoreError::Corrupt { what: "sagas".to_owned(), why })
     }
+}
+
+/// The sagas of these definitions whose alarm is due, whoever is at them, those that are due longest first.
+pub(super) async fn due(
+    on: &impl Statements,
+    definitions: impl Iterator<Item = (&'static str, u16)>,
+    now: Time,
+    limit: i64,
+) -> Result<Vec<Uuid>, StoreError> {
+    Ok(query_due(on, DUE, definitions, now, limit).await?.iter().map(|row| row.get(0)).collect())
+}
+
+async fn query_due(
+    on: &impl Statements,
+    sql: &str,
+    definitions: impl Iterator<Item = (&'static str, u16)>,
+    now: Time,
+    limit: i64,
+) -> Result<Vec<Row>, StoreError> {
+    let (names, versions): (Vec<&str>, Vec<i32>) = definitions.map(|(name, v)| (name, i32::from(v))).unzip();
+    query(on, sql, &[&now, &limit, &names, &versions]).await
+}
+
+/// Moves the alarms of sagas that cannot be woken to a little later; nothing else of them changes.
+pub(super) async fn postpone(on: &impl Statements, ids: &[Uuid], now: Time) -> Result<(), StoreError> {
+    if !ids.is_empty() {
+        execute(on, POSTPONE, &[&ids, &(now + LOOK_AGAIN)]).await?;
+    }
+    Ok(())
 }
 
 async fn insert(transaction: &Transaction<'_>, sagas: &[&Instance], now: Time) -> Result<(), StoreError> {

@@ -5,17 +5,18 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use saga_core::Input;
+use saga_core::{Input, Time};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
-use super::store::Sagas;
+use super::store::{self, Sagas};
 use super::{Orchestrator, decide, output};
 use crate::clock;
-use crate::error::StoreError;
+use crate::error::{Remedy, StoreError};
 use crate::handler::Output;
 use crate::process::pause;
 use crate::store::gauges::age;
-use crate::store::{Pool, Writer, query};
+use crate::store::{Pool, Transaction, Writer, query};
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How many sagas are woken in one transaction.
@@ -28,10 +29,43 @@ const AT_ONCE: i64 = 100;
 /// [`StoreError`]: nothing happened, the alarms stay due.
 pub async fn wake_due(orchestrator: &Orchestrator, writer: &Writer, limit: i64) -> Result<i64, StoreError> {
     let now = clock::now();
+    let known = || orchestrator.definitions().map(|definition| (definition.name, definition.version));
+    let together = wake(orchestrator, writer, now, async |on| Sagas::lock_due(on, known(), now, limit).await);
+    match together.await {
+        Err(error) if error.remedy() != Remedy::Wait => {
+            tracing::warn!(%error, "sagas cannot be woken together; they are woken one by one");
+            let ids = store::due(&writer.pool().get().await?, known(), now, limit).await?;
+            one_by_one(orchestrator, writer, now, &ids).await
+        }
+        woken => woken,
+    }
+}
+
+/// One that cannot be woken is looked at again later, so that it keeps no other asleep.
+async fn one_by_one(orchestrator: &Orchestrator, writer: &Writer, now: Time, ids: &[Uuid]) -> Result<i64, StoreError> {
+    for id in ids {
+        match wake(orchestrator, writer, now, async |on| Sagas::lock(on, &[*id]).await).await {
+            Ok(_) => {}
+            Err(error) if error.remedy() == Remedy::Wait => return Err(error),
+            Err(error) => {
+                tracing::error!(saga_id = %id, %error, "a saga cannot be woken");
+                store::postpone(&writer.pool().get().await?, &[*id], now).await?;
+            }
+        }
+    }
+    Ok(i64::try_from(ids.len()).unwrap_or(i64::MAX))
+}
+
+/// Wakes sagas in one transaction, and says how many.
+async fn wake(
+    orchestrator: &Orchestrator,
+    writer: &Writer,
+    now: Time,
+    lock: impl AsyncFnOnce(&Transaction<'_>) -> Result<Sagas, StoreError>,
+) -> Result<i64, StoreError> {
     writer
         .transact(async |transaction| {
-            let known = orchestrator.definitions().map(|definition| (definition.name, definition.version));
-            let mut sagas = Sagas::lock_due(transaction, known, now, limit).await?;
+            let mut sagas = lock(transaction).await?;
             let ids = sagas.ids();
             let mut all = Output::default();
             for id in &ids {
@@ -56,7 +90,7 @@ pub async fn wake_due(orchestrator: &Orchestrator, writer: &Writer, limit: i64) 
                 }
             }
             orchestrator.save(sagas, transaction, now).await?;
-            Ok::<_, StoreError>((i64::try_from(ids.len()).unwrap_or(limit), all))
+            Ok::<_, StoreError>((i64::try_from(ids.len()).unwrap_or(i64::MAX), all))
         })
         .await
 }

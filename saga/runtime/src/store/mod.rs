@@ -71,14 +71,18 @@ pub async fn execute(on: &impl Statements, sql: &str, params: &[Param<'_>]) -> R
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn together<A, B>(
+pub fn together<A, B>(
     first: impl Future<Output = Result<A, StoreError>>,
     second: impl Future<Output = Result<B, StoreError>>,
-) -> Result<(A, B), StoreError> {
-    match futures_util::join!(first, second) {
-        (Ok(first), Ok(second)) => Ok((first, second)),
-        (Err(error), Ok(_)) | (Ok(_), Err(error)) => Err(error),
-        (Err(first), Err(second)) => Err(if first.is_aftermath() { second } else { first }),
+) -> impl Future<Output = Result<(A, B), StoreError>> {
+    // On the heap: held within each other, as these calls are, they would outgrow a thread's stack.
+    let (first, second) = (Box::pin(first), Box::pin(second));
+    async move {
+        match futures_util::join!(first, second) {
+            (Ok(first), Ok(second)) => Ok((first, second)),
+            (Err(error), Ok(_)) | (Ok(_), Err(error)) => Err(error),
+            (Err(first), Err(second)) => Err(if first.is_aftermath() { second } else { first }),
+        }
     }
 }
 
