@@ -153,16 +153,21 @@ impl Book {
         self.outbox.remove(&mark);
     }
 
-    /// Takes over marks that nobody removed for so long.
+    /// Takes over marks that nobody removed for so long. One whose message is gone goes too.
     pub(super) fn leftovers(&mut self, left_for: Duration) -> Vec<Outbound> {
-        let mut left = Vec::new();
-        for (number, mark) in &mut self.outbox {
-            if mark.claimed_at + left_for <= self.clock {
-                mark.claimed_at = self.clock;
-                left.push(*number);
+        let is_left = |mark: &Mark| mark.claimed_at + left_for <= self.clock;
+        let left: Vec<u64> = self.outbox.iter().filter(|(_, mark)| is_left(mark)).map(|(n, _)| *n).collect();
+        let mut loaded = Vec::with_capacity(left.len());
+        for number in left {
+            match (self.load(number), self.outbox.get_mut(&number)) {
+                (Some(outbound), Some(mark)) => {
+                    mark.claimed_at = self.clock;
+                    loaded.push(outbound);
+                }
+                (None, _) | (_, None) => drop(self.outbox.remove(&number)),
             }
         }
-        left.into_iter().filter_map(|mark| self.load(mark)).collect()
+        loaded
     }
 
     /// What was put off and is due, of one queue.
@@ -196,7 +201,6 @@ impl Book {
         }
         let row = self.next_row();
         let answers = self.send(output, after);
-        self.deferred.remove(&(queue, letter.id));
         self.inbox.insert((queue, key(&letter)), Handled { letter: letter.clone(), at: now, row, note, answers });
         after.became.push((letter, note.map_or(Became::Handled, Became::Ignored)));
     }
@@ -290,7 +294,6 @@ impl Book {
 
     /// Sets a message aside.
     pub(super) fn park(&mut self, queue: &'static str, letter: Letter, reason: String, after: &mut After) {
-        self.deferred.remove(&(queue, letter.id));
         self.parked.insert((queue, letter.id), Parked { letter: letter.clone(), reason: reason.clone() });
         after.became.push((letter, Became::Parked(reason)));
     }

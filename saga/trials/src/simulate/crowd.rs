@@ -23,6 +23,12 @@ const SUPPLIES: [(&str, i64, &str, u32); 5] = [
 ];
 const NO_SUPPLY: &str = "FOOD-UNICORN-1KG";
 
+/// So many orders come at once, within so long.
+const AT_ONCE: u32 = 8;
+/// From how many pets a customer chooses.
+const WANTED_BY_EACH: u32 = 4;
+const WITHIN: Duration = Duration::milliseconds(24);
+
 /// The crowd of one simulation.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Crowd {
@@ -54,14 +60,22 @@ impl Crowd {
         Self { seed, sagas, pets: sagas / 4 * 3 + 2, between }
     }
 
-    /// The pets of the store: fewer than customers, and those of one moment want the same few.
-    pub(super) fn pets(self, names: &Names) -> Result<Vec<Pet>, Stopped> {
+    /// The pets that the next orders may be for, and when they come into the store, after the first
+    /// order: fewer than customers, and those of one moment want the same few.
+    pub(super) fn pets(self, names: &Names) -> Result<Vec<(Duration, Vec<Pet>)>, Stopped> {
         let born = |n: u32| {
             let number = lawful(PetNumber::new(i64::from(n)))?;
             let draft = PetDraft { name: format!("Pet {n}"), price: Some(price(n)), ..PetDraft::default() };
             lawful(Pet::born(number, names.pet(number), draft))
         };
-        (1..=self.pets).map(born).collect()
+        let (mut known, mut arrivals) = (0, Vec::new());
+        for first in (0..self.sagas.max(1)).step_by(AT_ONCE as usize) {
+            let wanted = (self.near(first + AT_ONCE) + WANTED_BY_EACH).min(self.pets);
+            let pets = (known + 1..=wanted).map(born).collect::<Result<_, _>>()?;
+            arrivals.push((self.between * first.saturating_sub(AT_ONCE), pets));
+            known = known.max(wanted);
+        }
+        Ok(arrivals)
     }
 
     /// The supplies of the store.
@@ -79,8 +93,8 @@ impl Crowd {
 
     /// When order number `n` comes, after the first.
     pub(super) fn comes_after(self, n: u32) -> Duration {
-        let dice = &mut self.dice(n, 0);
-        self.between * n + up_to(dice, self.between * 4)
+        let (dice, crowd) = (&mut self.dice(n, 0), n / AT_ONCE);
+        self.between * (crowd * AT_ONCE) + up_to(dice, WITHIN)
     }
 
     /// What the customer of order number `n` does; the same whenever they are asked.
@@ -111,8 +125,13 @@ impl Crowd {
         if one_of(dice, 30) {
             return self.pets + 1_000 + n;
         }
+        (self.near(n) + dice.u32(1..=WANTED_BY_EACH)).min(self.pets)
+    }
+
+    /// Where order number `n` looks for pets.
+    fn near(self, n: u32) -> u32 {
         let near = u64::from(n) * u64::from(self.pets) / u64::from(self.sagas.max(1));
-        (u32::try_from(near).unwrap_or_default() + dice.u32(1..=4)).min(self.pets)
+        u32::try_from(near).unwrap_or_default()
     }
 }
 

@@ -188,7 +188,7 @@ impl Faults {
         match self.level {
             Level::None => Duration::milliseconds(3),
             Level::Light => Duration::milliseconds(300),
-            Level::Heavy => Duration::SECOND,
+            Level::Heavy => Duration::seconds(4),
         }
     }
 
@@ -216,7 +216,7 @@ impl fmt::Display for Faults {
         write!(f, "--faults {}", self.level.as_str())?;
         if *self != Self::of(self.level) {
             let kinds: Vec<&str> = self.kinds().map(Fault::as_str).collect();
-            write!(f, " --only {}", if kinds.is_empty() { "none".to_owned() } else { kinds.join(",") })?;
+            write!(f, " --only {}", kinds.join(","))?;
         }
         Ok(())
     }

@@ -60,6 +60,8 @@ pub(super) struct Attempt<W> {
     queue: &'static str,
     fates: Vec<(Taken, Fate)>,
     rows: W,
+    /// The messages were put off, and are taken out of there.
+    held: bool,
 }
 
 enum Fate {
@@ -124,7 +126,7 @@ impl<T: Tables> Process<T> {
         let mut verdicts = verdicts.into_iter();
         let decided =
             |(taken, fate): (Taken, Option<Fate>)| Some((taken, fate.or_else(|| verdicts.next().map(Fate::Decided))?));
-        Ok(Attempt { queue, fates: fates.into_iter().filter_map(decided).collect(), rows })
+        Ok(Attempt { queue, fates: fates.into_iter().filter_map(decided).collect(), rows, held })
     }
 
     /// What becomes of a message before any handler sees it.
@@ -150,10 +152,13 @@ impl<T: Tables> Process<T> {
 
     /// Commits a batch.
     pub(super) fn commit(&mut self, attempt: Attempt<T::Write>, now: Time) -> After {
-        let Attempt { queue, fates, rows } = attempt;
+        let Attempt { queue, fates, rows, held } = attempt;
         let (book, mut after) = (&mut self.book, After::default());
         self.tables.write(rows);
         for (Taken { letter, attempts, .. }, fate) in fates {
+            if held {
+                book.deferred.remove(&(queue, letter.id));
+            }
             match fate {
                 Fate::Repeated(answers) if T::ANSWERS_AGAIN => book.answer_again(letter, answers, &mut after),
                 Fate::Repeated(_) | Fate::Waiting => after.became.push((letter, Became::Repeated)),

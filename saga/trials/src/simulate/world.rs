@@ -9,6 +9,7 @@ mod publishing;
 use std::collections::{BTreeMap, BTreeSet};
 
 use idforge::Salt;
+use pet_service::domain::Pet;
 use saga_contract::Names;
 use saga_core::{Engine, Ids, Time, Timings};
 use time::Duration;
@@ -67,6 +68,8 @@ pub(super) struct World {
 
 /// What can happen.
 pub(super) enum Event {
+    /// The owner puts pets in.
+    PetsCome(Vec<Pet>),
     /// A customer orders, perhaps not for the first time.
     Order(u32),
     /// A person says something about an order.
@@ -169,6 +172,7 @@ impl World {
 
     fn happen(&mut self, event: Event) -> Result<(), Stopped> {
         match event {
+            Event::PetsCome(pets) => self.put_in(pets)?,
             Event::Order(n) => self.order(n)?,
             Event::Says(order, says) => self.hear(order, says)?,
             Event::Arrive(queue, letter, times) => self.arrive(queue, letter, times),

@@ -8,7 +8,7 @@ use saga_contract::queues::ORDER_COMMANDS;
 use saga_core::Outcome;
 
 use super::*;
-use crate::simulate::book::After;
+use crate::simulate::book::{After, Key};
 use crate::simulate::broker::Letter;
 use crate::simulate::process::sending;
 use crate::simulate::{START, Settings};
@@ -209,13 +209,15 @@ fn a_request_that_was_made_twice_is_found() {
     assert!(twice.contains("a step is"), "{twice:?}");
 }
 
+/// Where a command or an event of a saga lies in the orchestrator's journal.
+fn row_of(world: &World, kind: &str, saga: Uuid) -> Option<(Key, u64)> {
+    let is_it = |sent: &Sent| sent.letter.kind == kind && sent.letter.saga_id == Some(saga);
+    let mut journal = world.sagas.book.journal.iter();
+    journal.find(|(_, sent)| is_it(sent)).map(|(key, sent)| (*key, sent.row))
+}
+
 #[test]
 fn an_undo_out_of_order_and_an_end_before_the_last_undo_are_found() {
-    let row_of = |world: &World, kind: &str, saga: Uuid| {
-        let mut journal = world.sagas.book.journal.iter();
-        let is_it = |sent: &Sent| sent.letter.kind == kind && sent.letter.saga_id == Some(saga);
-        journal.find(|(_, sent)| is_it(sent)).map(|(key, sent)| (*key, sent.row))
-    };
     let out_of_order = broken_by(|world| {
         let saga = saga_in(world, Phase::Cancelled).id;
         let (first, one) = row_of(world, "CLOSE_ORDER", saga).unwrap();

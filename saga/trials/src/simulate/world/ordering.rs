@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{BAD_TIMES, Event, World};
 use crate::simulate::broker::Letter;
-use crate::simulate::copies::{CopyId, Owner};
+use crate::simulate::copies::Owner;
 use crate::simulate::crowd::{Intent, Says};
 use crate::simulate::faults::Fault;
 use crate::simulate::orders::OrderRows;
@@ -22,13 +22,11 @@ use crate::simulate::{START, Stopped, lawful};
 const ASKS_AGAIN: Duration = Duration::SECOND;
 
 impl World {
-    /// The owner puts the pets in, and the customers make up their minds.
+    /// The owner orders the pets, and the customers make up their minds.
     pub(super) fn open(&mut self, sagas: u32) -> Result<(), Stopped> {
-        let pets = self.crowd.pets(&self.names)?;
-        let created: Vec<Message> = pets.iter().map(|pet| self.created(pet)).collect::<Result<_, _>>()?;
-        let after = self.pets.change(PetRows::of(pets), sending(created));
-        self.look_after(Owner::Pets);
-        self.follow(CopyId { owner: Owner::Pets, n: 0 }, after);
+        for (after, pets) in self.crowd.pets(&self.names)? {
+            self.enter(START + after, Event::PetsCome(pets));
+        }
         for n in 0..sagas {
             let at = START + self.crowd.comes_after(n);
             self.last_order = self.last_order.max(at);
@@ -47,13 +45,25 @@ impl World {
         Ok(())
     }
 
+    /// The owner puts pets in.
+    pub(super) fn put_in(&mut self, pets: Vec<Pet>) -> Result<(), Stopped> {
+        let created: Vec<Message> = pets.iter().map(|pet| self.created(pet)).collect::<Result<_, _>>()?;
+        self.set_clock(Owner::Pets);
+        let after = self.pets.change(PetRows::of(pets), sending(created));
+        self.look_after(Owner::Pets);
+        if let Some(copy) = self.someone(Owner::Pets) {
+            self.follow(copy, after);
+        }
+        Ok(())
+    }
+
     fn created(&self, pet: &Pet) -> Result<Message, Stopped> {
         let (name, category) = (pet.entry.name.clone(), pet.entry.category.clone());
         let (status, price) = (PetStatus::Available, pet.entry.price);
         let event = PetCreated { pet: pet.id, pet_id: pet.number, name, status, category, price };
         let (id, subject) = (self.ids.event_at(&pet.id.to_string(), pet.version, PetCreated::TYPE), pet.id.to_string());
         let body = lawful(Body::of(&event))?;
-        Ok(Message::new(id, processes::PET_SERVICE, subject, body, START).at_version(pet.version))
+        Ok(Message::new(id, processes::PET_SERVICE, subject, body, self.now()).at_version(pet.version))
     }
 
     /// A customer orders: the request and ORDER_REQUESTED in one transaction. Under the same key as

@@ -25,14 +25,16 @@ impl World {
         self.hand_over(id, after.publish);
     }
 
-    fn hand_over(&mut self, id: CopyId, messages: Vec<Outbound>) {
-        for outbound in messages {
-            let Some(copy) = self.copies.get_mut(id) else { return };
-            if copy.held.insert(outbound.mark) {
-                let after = self.dice.up_to(PUBLISHING);
-                self.goes_on(id, after, Job::Publish(outbound));
-            }
+    /// A copy takes over messages, those that it does not hold already; says how many.
+    fn hand_over(&mut self, id: CopyId, messages: Vec<Outbound>) -> usize {
+        let Some(copy) = self.copies.get_mut(id) else { return 0 };
+        let new: Vec<Outbound> = messages.into_iter().filter(|outbound| copy.held.insert(outbound.mark)).collect();
+        let taken = new.len();
+        for outbound in new {
+            let after = self.dice.up_to(PUBLISHING);
+            self.goes_on(id, after, Job::Publish(outbound));
         }
+        taken
     }
 
     /// A message goes out.
@@ -96,8 +98,7 @@ impl World {
         if let Some(id) = id.filter(connected).filter(|_| self.broker.down_until <= now) {
             self.set_clock(owner);
             let left = self.service(owner).book_mut().leftovers(LEFT_FOR);
-            self.counts.swept += left.len();
-            self.hand_over(id, left);
+            self.counts.swept += self.hand_over(id, left);
         }
         if !self.book(owner).outbox.is_empty() {
             self.sweeping.insert(owner);
