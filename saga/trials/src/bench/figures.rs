@@ -13,7 +13,7 @@ pub struct Run {
 /// One figure over all runs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Figure {
-    /// The middle of all runs.
+    /// The middle of all runs; of an even number, the mean of the two in the middle.
     pub median: f64,
     /// The least of all runs.
     pub min: f64,
@@ -55,7 +55,8 @@ impl Figures {
         let mut sorted = runs.clone();
         sorted.sort_by(f64::total_cmp);
         let (min, max) = (*sorted.first()?, *sorted.last()?);
-        Some(Figure { median: sorted[sorted.len() / 2], min, max, runs })
+        let median = f64::midpoint(sorted[(sorted.len() - 1) / 2], sorted[sorted.len() / 2]);
+        Some(Figure { median, min, max, runs })
     }
 
     /// All figures by name, in their order.
@@ -93,6 +94,10 @@ mod tests {
         }
         let figure = figures.get("sagas").unwrap();
         assert_eq!((figure.median, figure.min, figure.max), (2.0, 1.0, 3.0));
+        let mut run = Run::default();
+        run.set("sagas", 3.0);
+        figures.add(run);
+        assert_eq!(figures.get("sagas").unwrap().median, 2.5);
         assert_eq!(figures.all().map(|(name, _)| name).collect::<Vec<_>>(), ["sagas"]);
         assert_eq!(figures.get("sales"), None);
     }

@@ -14,9 +14,10 @@ mod plot;
 mod proc;
 mod report;
 
+use saga_runtime::process::shutdown_signal;
 use serde::Serialize;
 
-use crate::screen::Line;
+use crate::screen::{Line, say};
 use crate::servers::{Place, Trouble};
 
 pub use figures::{Figure, Figures, Run};
@@ -69,15 +70,19 @@ pub enum Goal {
 /// What precedes the first run, so that it finds connections open and pages in memory.
 const WARM_UP: (usize, Load) = (500, Load::InFlight(16));
 
+/// How many of a hundred parts of the processor time the kernel's own threads may take.
+const MOST_ELSEWHERE: f64 = 15.0;
+
 /// Measures, and leaves nothing running.
 ///
 /// # Errors
 /// When something cannot be had, an order has another outcome than it should, or a rule is broken.
 pub async fn run(place: Place, plan: Plan) -> Result<Report, Trouble> {
+    let told_to_stop = shutdown_signal().map_err(|error| Trouble::Unmet(error.to_string()))?;
     let mut ground = Ground::prepare(place, &plan).await?;
     let measured = tokio::select! {
         measured = measure(&ground, plan) => measured,
-        _ = tokio::signal::ctrl_c() => Err(Trouble::Unmet("interrupted".into())),
+        () = told_to_stop.cancelled() => Err(Trouble::Unmet("interrupted".into())),
     };
     ground.clear().await?;
     measured
@@ -97,11 +102,21 @@ async fn measure(ground: &Ground, plan: Plan) -> Result<Report, Trouble> {
             let run = one(ground, &plan, *load, &mut told).await?;
             let speed = run.get("sagas_per_second").unwrap_or_default();
             line.done(&format!("{number} of {}, {load}: {speed:.0} sagas/s, every rule holds", plan.runs));
+            if let Some(share) = elsewhere(&run) {
+                say("beware", &format!("{share:.0} % of the processor time went to other programs: it was not quiet"));
+            }
             figures.add(run);
         }
     }
     let durability = durability::read(ground).await?;
     Ok(Report { plan, durability, measured })
+}
+
+/// How many of a hundred parts of the processor time went to what is not measured, if it is more than the kernel takes.
+fn elsewhere(run: &Run) -> Option<f64> {
+    let (all, others) = (run.get("cpu_ms.all")?, run.get("cpu_ms.others")?);
+    let share = 100.0 * others / (all + others);
+    (share > MOST_ELSEWHERE).then_some(share)
 }
 
 /// One run, with all that is checked after it.
