@@ -271,7 +271,6 @@ mod tests {
     use crate::servers::Place;
 
     use super::*;
-    use crate::servers::Place;
 
     fn scratch(name: &str) -> PathBuf {
         let root = std::env::temp_dir().join(format!("sagaforge-{name}-{}", std::process::id()));

@@ -119,7 +119,8 @@ impl Fleet {
             settings.push(("FAKETIME", format!("{:+}", copy.skew)));
             settings.push(("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()));
         }
-        let system = System { settings, ..copy.system.clone() };
+        let mut system = copy.system.clone();
+        system.settings = settings;
         processes::launch(&copy.process, copy.process.name, &mut self.stack, &system)?;
         copy.killed = false;
         Ok(())
