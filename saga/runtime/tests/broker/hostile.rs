@@ -46,7 +46,7 @@ impl Raw {
         raw.method(0, [10, 11], &start);
         let tune = raw.expect(10, 30);
         raw.method(0, [10, 31], &[&tune[..6], &[0, 0]].concat());
-        raw.method(0, [10, 40], &[&short(url.path()[1..].as_bytes())[..], b"\x00\x00"].concat());
+        raw.method(0, [10, 40], &[&short(&url.path().as_bytes()[1..])[..], b"\x00\x00"].concat());
         raw.expect(10, 41);
         raw.method(1, [20, 10], b"\x00");
         raw.expect(20, 11);
