@@ -90,8 +90,8 @@ pub(super) enum Event {
     Offer,
     /// Something befalls the whole system.
     Misfortune,
-    /// An operator says a word to a saga.
-    Word,
+    /// An operator says a word to a saga: to this one, or to any.
+    Word(Option<Uuid>),
     /// An operator replays a message.
     Replay,
     /// From now on nothing goes wrong.
@@ -183,7 +183,7 @@ impl World {
             Event::HungUp(copy, session) => self.hang_up(copy, session),
             Event::Offer => self.offer_all(),
             Event::Misfortune => self.misfortune(),
-            Event::Word => self.operator_speaks()?,
+            Event::Word(saga) => self.operator_speaks(saga)?,
             Event::Replay => self.operator_replays(),
             Event::CalmDown => self.dice.calm_down(),
         }

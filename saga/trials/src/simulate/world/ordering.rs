@@ -33,7 +33,7 @@ impl World {
             self.enter(at, Event::Order(n));
             if self.dice.strikes(Fault::Word) {
                 let at = at + self.dice.mostly_short([Duration::seconds(2), Duration::minutes(2), BAD_TIMES]);
-                self.enter(at, Event::Word);
+                self.enter(at, Event::Word(None));
             }
             if self.dice.strikes(Fault::Replay) {
                 let at = at + self.dice.up_to(BAD_TIMES);
