@@ -6,8 +6,9 @@ use std::process::{Command, Output};
 use saga_core::Phase;
 use saga_trials::simulate::{Bug, Campaign, Fault, Faults, Level, Settings, Simulation, Step};
 
-/// Seeds that broke a rule once, of a hundred sagas each under heavy faults.
-const REGRESSIONS: [u64; 0] = [];
+/// Seeds that broke a rule once, of a hundred sagas each under heavy faults: a cancellation that came a quarter of an
+/// hour before its saga and was parked; and a mark that fell and rose again for the same timer.
+const REGRESSIONS: [u64; 7] = [4817, 5223, 5296, 5447, 7521, 7779, 9323];
 
 fn good_day(seed: u64, sagas: u32) -> Simulation {
     Simulation::run(Settings { seed, sagas, ..Settings::default() }).unwrap()

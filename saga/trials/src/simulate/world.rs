@@ -37,6 +37,8 @@ use super::{APPROVAL_LIMIT, DOMAIN, SALT, START, Settings, Stopped, lawful};
 const BAD_TIMES: Duration = Duration::minutes(20);
 /// So long after that no saga is woken any more: one that has not ended by then never will.
 const PATIENCE: Duration = Duration::hours(3);
+/// So long after that an operator replays what was put off too often. Until then everything late arrives.
+const PARKED_FOR: Duration = Duration::minutes(30);
 /// How often a loop looks for what is due.
 const LOOK_EVERY: Duration = Duration::SECOND;
 
@@ -96,6 +98,8 @@ pub(super) enum Event {
     Replay,
     /// From now on nothing goes wrong.
     CalmDown,
+    /// An operator replays what was put off too often.
+    ReplayParked,
 }
 
 /// What a copy does next.
@@ -186,6 +190,7 @@ impl World {
             Event::Word(saga) => self.operator_speaks(saga)?,
             Event::Replay => self.operator_replays(),
             Event::CalmDown => self.dice.calm_down(),
+            Event::ReplayParked => self.operator_replays_parked(),
         }
         Ok(())
     }
