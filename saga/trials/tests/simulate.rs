@@ -6,8 +6,9 @@ use std::process::{Command, Output};
 use saga_core::Phase;
 use saga_trials::simulate::{Bug, Campaign, Fault, Faults, Level, Settings, Simulation, Step};
 
-/// Seeds that broke a rule once, of a hundred sagas each under heavy faults.
-const REGRESSIONS: [u64; 0] = [];
+/// Seeds that broke a rule once, of a hundred sagas each under heavy faults: a cancellation that came a quarter of an
+/// hour before its saga and was parked; and a mark that fell and rose again for the same timer.
+const REGRESSIONS: [u64; 7] = [4817, 5223, 5296, 5447, 7521, 7779, 9323];
 
 fn good_day(seed: u64, sagas: u32) -> Simulation {
     Simulation::run(Settings { seed, sagas, ..Settings::default() }).unwrap()
@@ -18,18 +19,20 @@ fn bad_day(seed: u64, sagas: u32) -> Settings {
 }
 
 /// The first of a thousand small runs in which a fault that was built in is found.
-fn found(bug: Bug) -> Simulation {
-    let run = |seed| Simulation::run(Settings { bug: Some(bug), ..bad_day(seed, 25) }).unwrap();
+fn found(bug: Bug, faults: Faults) -> Simulation {
+    let run = |seed| Simulation::run(Settings { bug: Some(bug), faults, ..bad_day(seed, 25) }).unwrap();
     let found = (1..=1_000).map(run).find(|simulation| !simulation.broken().is_empty());
     found.unwrap_or_else(|| panic!("a thousand seeds do not show {bug:?}"))
 }
 
 /// Found, and by a rule that says so.
 fn is_found(bug: Bug, rules: &[&str]) {
-    let simulation = found(bug);
+    says_so(&found(bug, Faults::of(Level::Heavy)), rules);
+}
+
+fn says_so(simulation: &Simulation, rules: &[&str]) {
     let broken = |rule: &str| simulation.broken().iter().any(|broken| broken.rule.starts_with(rule));
-    assert!(rules.iter().any(|rule| broken(rule)), "seed {}: {}", simulation.settings().seed, simulation.summary());
-    eprintln!("{bug:?}: seed {}", simulation.settings().seed);
+    assert!(rules.iter().any(|rule| broken(rule)), "{}", simulation.summary());
 }
 
 #[test]
@@ -142,7 +145,9 @@ fn forgetting_tombstones_is_found() {
 
 #[test]
 fn a_tombstone_without_its_epoch_is_found() {
-    is_found(Bug::TombstonesWithoutEpoch, &["a pet is held", "for each step"]);
+    // What it takes are operators who retry and then cancel, and late messages; the rest only costs time.
+    let faults = Faults::of(Level::Heavy).only(&[Fault::Word, Fault::Delay, Fault::Outage]);
+    says_so(&found(Bug::TombstonesWithoutEpoch, faults), &["a pet is held", "for each step"]);
 }
 
 #[test]
@@ -207,7 +212,7 @@ fn telling_the_end_before_the_last_undo_is_found() {
 
 #[test]
 fn what_breaks_a_rule_is_told_as_small_as_can_be_and_can_be_run_again() {
-    let simulation = found(Bug::NoTombstones);
+    let simulation = found(Bug::NoTombstones, Faults::of(Level::Heavy));
     let smaller = simulation.smaller().unwrap().expect("fewer sagas, or fewer kinds of faults, do");
     assert!(smaller.settings().sagas < simulation.settings().sagas, "{}", smaller.summary());
     assert!(smaller.settings().faults.kinds().count() < Fault::ALL.len(), "{}", smaller.summary());

@@ -15,6 +15,8 @@ use super::bugs;
 
 /// A message that was put off this often needs a person.
 const MOST_ATTEMPTS: u32 = 20;
+/// Why it is parked.
+const TOO_OFTEN: &str = "put_off_too_often";
 
 /// What a message is known by: the day of its time, and its id.
 pub(super) type Key = (Date, Uuid);
@@ -170,6 +172,13 @@ impl Book {
         loaded
     }
 
+    /// Takes out what was parked because it was put off too often: in time it can be handled.
+    pub(super) fn put_off_too_often(&mut self) -> Vec<(&'static str, Letter)> {
+        let due = |parked: &Parked| parked.reason.starts_with(TOO_OFTEN);
+        let taken = self.parked.extract_if(.., |_, parked| due(parked));
+        taken.map(|((queue, _), parked)| (queue, parked.letter)).collect()
+    }
+
     /// What was put off and is due, of one queue.
     pub(super) fn due(&self, queue: &'static str, now: Time) -> Vec<(Letter, u32)> {
         const AT_ONCE: usize = 64;
@@ -273,7 +282,7 @@ impl Book {
         after: &mut After,
     ) {
         if attempts >= MOST_ATTEMPTS {
-            return self.park(queue, letter, format!("put_off_too_often: {reason}"), after);
+            return self.park(queue, letter, format!("{TOO_OFTEN}: {reason}"), after);
         }
         self.put_off(queue, letter, attempts, now + wait(attempts), after);
     }

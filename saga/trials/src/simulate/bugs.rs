@@ -11,7 +11,7 @@ pub enum Bug {
     NoDedupe,
     /// Participants forget an undo that came before what it undoes: the late request is carried out.
     NoTombstones,
-    /// Participants remember such an undo without its epoch: the late request of an operator's retry is carried out.
+    /// Participants remember an undo without its epoch: the late request of an operator's retry is carried out.
     TombstonesWithoutEpoch,
     /// A message is acknowledged before what it leads to is committed.
     AcksBeforeCommit,

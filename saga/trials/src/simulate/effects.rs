@@ -32,11 +32,11 @@ impl EffectTable {
 
     pub(super) fn write(&mut self, rows: EffectRows) {
         for (key, mut effect) in rows {
-            let is_tombstone = effect.state == EffectState::Undone && !self.rows.contains_key(&key);
-            if is_tombstone && self.bug == Some(Bug::NoTombstones) {
+            let is_undone = effect.state == EffectState::Undone;
+            if is_undone && !self.rows.contains_key(&key) && self.bug == Some(Bug::NoTombstones) {
                 continue;
             }
-            if is_tombstone && self.bug == Some(Bug::TombstonesWithoutEpoch) {
+            if is_undone && self.bug == Some(Bug::TombstonesWithoutEpoch) {
                 effect.epoch = 0;
             }
             self.rows.insert(key, effect);

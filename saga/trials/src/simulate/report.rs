@@ -111,7 +111,8 @@ impl Simulation {
     /// How many sagas came to what, and why; what travelled; what went wrong; the rules that do not hold.
     #[must_use]
     pub fn summary(&self) -> String {
-        let Counts { published, again, swept, delivered, repeated, ignored, put_off, alarms, .. } = self.counts();
+        let Counts { published, again, swept, delivered, repeated, ignored, put_off, alarms, words, .. } =
+            self.counts();
         let mut text =
             format!("seed {}, {} sagas, {}\n", self.settings.seed, self.settings.sagas, self.settings.faults);
         text += &self.outcomes_in_words();
@@ -120,7 +121,7 @@ impl Simulation {
             text,
             "messages     {published} published ({again} of them again, {swept} left by others), {delivered} deliveries: {repeated} repeated, {ignored} without effect, {put_off} put off\n\
              faults       {}\n\
-             time         {} min {} s on the virtual clock, {alarms} alarms",
+             time         {} min {} s on the virtual clock, {alarms} alarms, {words} words of operators obeyed",
             in_words(self.faults()),
             virtual_time / 60,
             virtual_time % 60,
@@ -140,7 +141,8 @@ impl Simulation {
     /// The same for programs.
     #[must_use]
     pub fn report(&self) -> Value {
-        let Counts { published, again, swept, delivered, repeated, ignored, put_off, alarms, .. } = self.counts();
+        let Counts { published, again, swept, delivered, repeated, ignored, put_off, alarms, words, .. } =
+            self.counts();
         let broken: Vec<Value> =
             self.broken.iter().map(|b| json!({ "rule": b.rule, "what": b.what, "saga": b.saga })).collect();
         json!({
@@ -152,6 +154,7 @@ impl Simulation {
             "messages": { "published": published, "again": again, "left_by_others": swept, "delivered": delivered,
                           "repeated": repeated, "ignored": ignored, "put_off": put_off },
             "alarms": alarms,
+            "words_obeyed": words,
             "virtual_seconds": self.world.virtual_time().whole_seconds(),
             "broken": broken,
         })

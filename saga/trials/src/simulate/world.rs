@@ -37,6 +37,8 @@ use super::{APPROVAL_LIMIT, DOMAIN, SALT, START, Settings, Stopped, lawful};
 const BAD_TIMES: Duration = Duration::minutes(20);
 /// So long after that no saga is woken any more: one that has not ended by then never will.
 const PATIENCE: Duration = Duration::hours(3);
+/// So long after that an operator replays what was put off too often. Until then everything late arrives.
+const PARKED_FOR: Duration = Duration::minutes(30);
 /// How often a loop looks for what is due.
 const LOOK_EVERY: Duration = Duration::SECOND;
 
@@ -90,12 +92,14 @@ pub(super) enum Event {
     Offer,
     /// Something befalls the whole system.
     Misfortune,
-    /// An operator says a word to a saga.
-    Word,
+    /// An operator says a word to a saga: to this one, or to any.
+    Word(Option<Uuid>),
     /// An operator replays a message.
     Replay,
     /// From now on nothing goes wrong.
     CalmDown,
+    /// An operator replays what was put off too often.
+    ReplayParked,
 }
 
 /// What a copy does next.
@@ -183,9 +187,10 @@ impl World {
             Event::HungUp(copy, session) => self.hang_up(copy, session),
             Event::Offer => self.offer_all(),
             Event::Misfortune => self.misfortune(),
-            Event::Word => self.operator_speaks()?,
+            Event::Word(saga) => self.operator_speaks(saga)?,
             Event::Replay => self.operator_replays(),
             Event::CalmDown => self.dice.calm_down(),
+            Event::ReplayParked => self.operator_replays_parked(),
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! What must hold of messages.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use saga_core::{Kind, Start};
 use uuid::Uuid;
@@ -57,15 +57,16 @@ pub(super) fn nothing_made_up(world: &World) -> Vec<Broken> {
     wrong.map(|(_, handled)| broken(RULE, handled.letter.saga_id, what(&handled.letter))).collect()
 }
 
-/// A message leads to one message of a type at most, in each process. (A copy of an event, made by an
-/// operator's retry, names the event as its cause.)
+/// A message leads to one message of a type at most, in each process. Not so a timer, whose mark may fall
+/// and rise again; and a copy of an event, made by an operator's retry, names the event as its cause.
 pub(super) fn once_per_cause(world: &World) -> Vec<Broken> {
     const RULE: &str = "a message leads to one message of a type at most";
     let mut wrong = Vec::new();
+    let sent: BTreeSet<Uuid> = world.books().flat_map(|(_, book)| book.journal.keys()).map(|(_, id)| *id).collect();
     for (process, book) in world.books() {
         let mut effects: BTreeMap<(Uuid, &str), usize> = BTreeMap::new();
         for Sent { letter, .. } in book.journal.values().filter(|sent| sent.queue.is_none()) {
-            let Some(cause) = letter.causation_id else { continue };
+            let Some(cause) = letter.causation_id.filter(|cause| sent.contains(cause)) else { continue };
             let times = effects.entry((cause, &letter.kind)).or_default();
             *times += 1;
             if *times > 1 {

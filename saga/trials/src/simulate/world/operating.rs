@@ -1,14 +1,18 @@
 //! The orchestrator's loop and its operators' words.
 
 use saga_core::{Instance, OperatorWord, Time};
+use time::Duration;
 use uuid::Uuid;
 
-use super::{LOOK_EVERY, World};
+use super::{Event, LOOK_EVERY, World};
 use crate::simulate::book::After;
 use crate::simulate::copies::{CopyId, Owner};
 use crate::simulate::process::Service;
 use crate::simulate::sagas::SagaRows;
 use crate::simulate::{Stopped, lawful};
+
+/// How long an operator waits before the next word to the same saga, at most.
+const ANOTHER_WORD: Duration = Duration::seconds(3);
 
 impl World {
     /// When the next saga is woken, and by which copy: the one whose clock says first that it is time.
@@ -39,10 +43,14 @@ impl World {
         Ok(())
     }
 
-    /// An operator says a word to one of the sagas that have not ended.
-    pub(super) fn operator_speaks(&mut self) -> Result<(), Stopped> {
-        let from = Uuid::from_u128(self.dice.bits());
+    /// An operator says a word to a saga that has not ended, and perhaps another one a little later.
+    pub(super) fn operator_speaks(&mut self, to: Option<Uuid>) -> Result<(), Stopped> {
+        let from = to.unwrap_or_else(|| Uuid::from_u128(self.dice.bits()));
         let Some(saga) = self.sagas.tables.live_from(from).cloned() else { return Ok(()) };
+        if self.dice.coin() {
+            let after = self.dice.up_to(ANOTHER_WORD);
+            self.enter(self.now() + after, Event::Word(Some(saga.id)));
+        }
         let (Some(copy), Some((row, word))) = (self.someone(Owner::Sagas), self.word_for(&saga)) else { return Ok(()) };
         let clock = self.clock(copy);
         let done = self.transaction(copy, |world| {

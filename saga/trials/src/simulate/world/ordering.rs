@@ -8,7 +8,7 @@ use saga_core::{Body, Message, Payload};
 use time::Duration;
 use uuid::Uuid;
 
-use super::{BAD_TIMES, Event, World};
+use super::{BAD_TIMES, Event, PARKED_FOR, World};
 use crate::simulate::broker::Letter;
 use crate::simulate::copies::Owner;
 use crate::simulate::crowd::{Intent, Says};
@@ -33,7 +33,7 @@ impl World {
             self.enter(at, Event::Order(n));
             if self.dice.strikes(Fault::Word) {
                 let at = at + self.dice.mostly_short([Duration::seconds(2), Duration::minutes(2), BAD_TIMES]);
-                self.enter(at, Event::Word);
+                self.enter(at, Event::Word(None));
             }
             if self.dice.strikes(Fault::Replay) {
                 let at = at + self.dice.up_to(BAD_TIMES);
@@ -42,6 +42,7 @@ impl World {
         }
         self.next_misfortune();
         self.enter(self.last_order + BAD_TIMES, Event::CalmDown);
+        self.enter(self.last_order + BAD_TIMES + PARKED_FOR, Event::ReplayParked);
         Ok(())
     }
 
@@ -125,6 +126,16 @@ impl World {
     fn again(&mut self, event: Event) -> Result<(), Stopped> {
         self.enter(self.now() + ASKS_AGAIN, event);
         Ok(())
+    }
+
+    /// An operator replays what is parked because it was put off too often.
+    pub(super) fn operator_replays_parked(&mut self) {
+        for owner in Owner::ALL {
+            for (queue, letter) in self.service(owner).book_mut().put_off_too_often() {
+                self.note(|| format!("an operator replays {} {}, which was parked", letter.kind, letter.id));
+                self.enter(self.now(), Event::Arrive(queue, letter, 0));
+            }
+        }
     }
 
     /// An operator replays any stored message into any queue that takes it.
