@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use deadpool_postgres::{Manager, ManagerConfig, RecyclingMethod, Runtime};
+use deadpool_postgres::{Manager, ManagerConfig, QueueMode, RecyclingMethod, Runtime};
 use tokio_postgres::{Config, NoTls};
 
 use crate::secret::Secret;
@@ -47,7 +47,8 @@ pub fn connect(setting: &'static str, url: &Secret, name: &str, connections: usi
     config.connect_timeout(Duration::from_secs(5)).keepalives_idle(Duration::from_secs(15));
     config.tcp_user_timeout(Duration::from_secs(20));
     let manager = Manager::from_config(config, NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
-    let pool = Pool::builder(manager).max_size(connections.max(2)).runtime(Runtime::Tokio1);
+    // The connection that was used last has its statements prepared: while little happens, one does all.
+    let pool = Pool::builder(manager).max_size(connections.max(2)).queue_mode(QueueMode::Lifo).runtime(Runtime::Tokio1);
     let limit = Some(Duration::from_secs(10));
     Ok(pool.wait_timeout(limit).create_timeout(limit).recycle_timeout(limit).build()?)
 }
