@@ -70,7 +70,7 @@ async fn measure(stack: &mut Stack) -> Result<Vec<f64>, Trouble> {
     stack.ports.free(process.name)?;
     // It makes its tables, and the topology.
     processes::launch(&process, process.name, stack, &system)?;
-    processes::wait(&process, stack).await?;
+    processes::wait(process.name, stack).await?;
     stop(&process, stack).await?;
     let databases = Databases::of(&system).await?;
     let mut rates = Vec::new();
