@@ -9,6 +9,7 @@ pub mod processes;
 pub mod state;
 pub mod up;
 
+pub mod backlog;
 pub mod bench;
 pub mod demo;
 pub mod invariants;

@@ -5,20 +5,25 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use saga_trials::chaos::{self, Fault, Round, Server};
+use rustix::process::Signal;
+use saga_trials::chaos::{self, Fault, Report, Round, Server};
 use saga_trials::servers::apt::Suite;
 use saga_trials::servers::place::make_dir;
 use saga_trials::servers::programs::Programs;
-use saga_trials::servers::{Given, Place};
+use saga_trials::servers::{Given, Place, Stack};
 
 /// How soon orders flow again, and every process has both servers, once a server is up again.
 const SOON: Duration = Duration::from_secs(10);
 
-/// A checkout of its own, removed at the end.
+const NAME: &str = "recovery";
+
+/// A checkout of its own, removed at the end, with everything that still runs in it.
 struct Scratch(PathBuf);
 
 impl Drop for Scratch {
     fn drop(&mut self) {
+        let stack = Stack::open(Place::of(&self.0).unwrap(), NAME).unwrap();
+        stack.started().for_each(|started| started.signal(Signal::KILL));
         std::fs::remove_dir_all(&self.0).unwrap();
     }
 }
@@ -37,7 +42,8 @@ async fn servers_lost_under_load_are_in_use_again_within_ten_seconds_of_their_re
     ];
     let rounds = lost.map(|fault| Round::of(fault, Some(Duration::from_secs(2)))).into_iter();
     // A process that had to be started again would be an error.
-    let report = chaos::campaign(Place::of(&scratch.0).unwrap(), "recovery", programs, rounds, 1).await.unwrap();
+    let mut report = Report::of(1);
+    chaos::campaign(Place::of(&scratch.0).unwrap(), NAME, programs, rounds, 1, &mut report).await.unwrap();
     assert_eq!(report.broken, Vec::<String>::new());
     assert_eq!(report.recoveries.len(), lost.len());
     assert!(report.longest_recovery() < SOON && report.whole < SOON, "{:?} {:?}", report.recoveries, report.whole);

@@ -30,11 +30,7 @@ impl Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         let stack = self.stack();
-        for server in ["postgres", "rabbitmq", "epmd"] {
-            if let Some(started) = stack.running(server) {
-                started.signal(Signal::KILL);
-            }
-        }
+        stack.started().for_each(|started| started.signal(Signal::KILL));
         std::fs::remove_dir_all(&self.0).unwrap();
     }
 }

@@ -1,7 +1,9 @@
 //! The contract, held: golden files, documents, ids, laws, the topology.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod again;
 mod asyncapi;
+mod damaged;
 mod described;
 mod golden;
 mod ids;

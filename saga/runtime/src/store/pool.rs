@@ -47,7 +47,7 @@ pub fn connect(setting: &'static str, url: &Secret, name: &str, connections: usi
     config.connect_timeout(Duration::from_secs(5)).keepalives_idle(Duration::from_secs(15));
     config.tcp_user_timeout(Duration::from_secs(20));
     let manager = Manager::from_config(config, NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
-    // The one used last first: its plans are made, and its backend is warm.
+    // The connection that was used last has its statements prepared: while little happens, one does all.
     let pool = Pool::builder(manager).max_size(connections.max(2)).queue_mode(QueueMode::Lifo).runtime(Runtime::Tokio1);
     let limit = Some(Duration::from_secs(10));
     Ok(pool.wait_timeout(limit).create_timeout(limit).recycle_timeout(limit).build()?)

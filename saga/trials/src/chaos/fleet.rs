@@ -51,13 +51,13 @@ pub(super) struct Fleet {
     pub(super) system: System,
     /// The servers, without the proxies.
     pub(super) endpoints: Endpoints,
-    copies: Vec<Copy>,
+    members: Vec<Member>,
     faketime: Option<&'static str>,
     _lock: File,
 }
 
 #[derive(Debug)]
-struct Copy {
+struct Member {
     process: Process,
     url: String,
     system: System,
@@ -84,7 +84,7 @@ impl Fleet {
         let endpoints = Given::default().or_of(&mut stack)?;
         let system = System::prepare(&mut stack, &endpoints).await?;
         let faketime = FAKETIME.into_iter().find(|path| Path::new(path).exists());
-        let mut fleet = Self { stack, programs, system, endpoints, copies: Vec::new(), faketime, _lock: lock };
+        let mut fleet = Self { stack, programs, system, endpoints, members: Vec::new(), faketime, _lock: lock };
         for process in COPIES {
             fleet.add(process).await?;
         }
@@ -107,22 +107,21 @@ impl Fleet {
         let (postgres, database) = way("database", &self.endpoints.postgres).await?;
         self.stack.ports.free(process.name)?;
         let (url, system) = (processes::url(&mut self.stack, process.name)?, self.system.through(amqp, postgres)?);
-        self.copies.push(Copy { process, url, system, broker, database, skew: 0, killed: false });
+        self.members.push(Member { process, url, system, broker, database, skew: 0, killed: false });
         Ok(())
     }
 
     fn launch(&mut self, copy: usize) -> Result<(), Trouble> {
-        let Some(copy) = self.copies.get_mut(copy) else { return Ok(()) };
+        let Some(member) = self.members.get_mut(copy) else { return Ok(()) };
         let mut settings: Vec<(&str, String)> = SETTINGS.map(|(name, value)| (name, value.to_owned())).to_vec();
-        if let (Some(library), true) = (self.faketime, copy.skew != 0) {
+        if let (Some(library), true) = (self.faketime, member.skew != 0) {
             settings.push(("LD_PRELOAD", library.to_owned()));
-            settings.push(("FAKETIME", format!("{:+}", copy.skew)));
+            settings.push(("FAKETIME", format!("{:+}", member.skew)));
             settings.push(("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()));
         }
-        let mut system = copy.system.clone();
-        system.settings = settings;
-        processes::launch(&copy.process, copy.process.name, &mut self.stack, &system)?;
-        copy.killed = false;
+        member.system.settings = settings;
+        processes::launch(&member.process, member.process.name, &mut self.stack, &member.system)?;
+        member.killed = false;
         Ok(())
     }
 
@@ -131,7 +130,7 @@ impl Fleet {
     /// # Errors
     /// When an HTTP client cannot be made.
     pub(super) fn shops(&self) -> Result<[Shop; 2], Trouble> {
-        let url = |copy: usize| self.copies.get(copy).map(|copy| copy.url.clone()).unwrap_or_default();
+        let url = |copy: usize| self.members.get(copy).map(|member| member.url.clone()).unwrap_or_default();
         let shop = |first: usize| {
             let urls =
                 Urls { pets: url(first), orders: url(first + 1), inventory: url(first + 2), saga: url(first + 3) };
@@ -143,7 +142,7 @@ impl Fleet {
     /// Where each copy listens.
     #[must_use]
     pub(super) fn urls(&self) -> Vec<String> {
-        self.copies.iter().map(|copy| copy.url.clone()).collect()
+        self.members.iter().map(|member| member.url.clone()).collect()
     }
 
     /// Whether processes can be given another clock on this machine.
@@ -158,17 +157,18 @@ impl Fleet {
     /// When it cannot be brought about.
     pub(super) async fn begin(&mut self, fault: Fault) -> Result<(), Trouble> {
         match fault {
-            Fault::Kill(copy) | Fault::Skew(copy, _) => self.kill(copy).await,
-            Fault::Freeze(copy) => Ok(self.signal(copy, Signal::STOP)),
-            Fault::KillServer(server) => self.stop(server, Signal::KILL).await,
-            Fault::RestartServer(Server::Broker) => self.stop(Server::Broker, Signal::TERM).await,
-            Fault::RestartServer(Server::Database) => self.stop(Server::Database, Signal::INT).await,
-            Fault::Cut(copy, server) => Ok(self.ways(copy, server).for_each(Proxy::cut)),
-            Fault::Stall(copy, server) => Ok(self.ways(copy, server).for_each(|way| way.stall(true))),
-            Fault::MemoryAlarm => self.control(&["set_vm_memory_high_watermark", "absolute", "1"]),
-            Fault::DiskAlarm => self.control(&["set_disk_free_limit", "1000000GB"]),
-            Fault::Garbage | Fault::Duplicates => Ok(()),
+            Fault::Kill(copy) | Fault::Skew(copy, _) => self.kill(copy).await?,
+            Fault::Freeze(copy) => self.signal(copy, Signal::STOP),
+            Fault::KillServer(server) => self.stop(server, Signal::KILL).await?,
+            Fault::RestartServer(Server::Broker) => self.stop(Server::Broker, Signal::TERM).await?,
+            Fault::RestartServer(Server::Database) => self.stop(Server::Database, Signal::INT).await?,
+            Fault::Cut(copy, server) => self.ways(copy, server).for_each(Proxy::cut),
+            Fault::Stall(copy, server) => self.ways(copy, server).for_each(|way| way.stall(true)),
+            Fault::MemoryAlarm => self.control(&["set_vm_memory_high_watermark", "absolute", "1"])?,
+            Fault::DiskAlarm => self.control(&["set_disk_free_limit", "1000000GB"])?,
+            Fault::Garbage | Fault::Duplicates => {}
         }
+        Ok(())
     }
 
     /// Lets it end. A server is up again when this returns.
@@ -177,24 +177,27 @@ impl Fleet {
     /// When something does not come back.
     pub(super) async fn end(&mut self, fault: Fault) -> Result<(), Trouble> {
         match fault {
-            Fault::Kill(copy) => self.launch(copy),
+            Fault::Kill(copy) => self.launch(copy)?,
             Fault::Skew(copy, seconds) => {
-                self.copies.iter_mut().nth(copy).into_iter().for_each(|copy| copy.skew = seconds);
-                self.launch(copy)
+                if let Some(member) = self.members.get_mut(copy) {
+                    member.skew = seconds;
+                }
+                self.launch(copy)?;
             }
-            Fault::Freeze(copy) => Ok(self.signal(copy, Signal::CONT)),
-            Fault::KillServer(_) | Fault::RestartServer(_) => self.stack.start(&self.programs).await,
-            Fault::Stall(copy, server) => Ok(self.ways(copy, server).for_each(|way| way.stall(false))),
-            Fault::MemoryAlarm => self.control(&["set_vm_memory_high_watermark", "absolute", rabbitmq::MEMORY]),
-            Fault::DiskAlarm => self.control(&["set_disk_free_limit", rabbitmq::DISK]),
-            Fault::Cut(..) | Fault::Garbage | Fault::Duplicates => Ok(()),
+            Fault::Freeze(copy) => self.signal(copy, Signal::CONT),
+            Fault::KillServer(_) | Fault::RestartServer(_) => self.stack.start(&self.programs).await?,
+            Fault::Stall(copy, server) => self.ways(copy, server).for_each(|way| way.stall(false)),
+            Fault::MemoryAlarm => self.control(&["set_vm_memory_high_watermark", "absolute", rabbitmq::MEMORY])?,
+            Fault::DiskAlarm => self.control(&["set_disk_free_limit", rabbitmq::DISK])?,
+            Fault::Cut(..) | Fault::Garbage | Fault::Duplicates => {}
         }
+        Ok(())
     }
 
     async fn kill(&mut self, copy: usize) -> Result<(), Trouble> {
-        let Some(copy) = self.copies.get_mut(copy) else { return Ok(()) };
-        copy.killed = true;
-        self.stack.stop(copy.process.name, Signal::KILL).await.map(drop)
+        let Some(member) = self.members.get_mut(copy) else { return Ok(()) };
+        member.killed = true;
+        self.stack.stop(member.process.name, Signal::KILL).await.map(drop)
     }
 
     async fn stop(&mut self, server: Server, ask: Signal) -> Result<(), Trouble> {
@@ -206,16 +209,18 @@ impl Fleet {
     }
 
     fn signal(&self, copy: usize, signal: Signal) {
-        let started = self.copies.get(copy).and_then(|copy| self.stack.running(copy.process.name));
-        started.into_iter().for_each(|started| started.signal(signal));
+        let name = self.members.get(copy).map(|member| member.process.name);
+        if let Some(started) = name.and_then(|name| self.stack.running(name)) {
+            started.signal(signal);
+        }
     }
 
     /// The ways of one process, or of all, to a server.
     fn ways(&self, copy: Option<usize>, server: Server) -> impl Iterator<Item = &Proxy> {
-        let some = self.copies.iter().enumerate().filter(move |(n, _)| copy.is_none_or(|copy| copy == *n));
-        some.map(move |(_, copy)| match server {
-            Server::Broker => &copy.broker,
-            Server::Database => &copy.database,
+        let some = self.members.iter().enumerate().filter(move |(n, _)| copy.is_none_or(|copy| copy == *n));
+        some.map(move |(_, member)| match server {
+            Server::Broker => &member.broker,
+            Server::Database => &member.database,
         })
     }
 
@@ -229,16 +234,16 @@ impl Fleet {
     /// Processes that ended although nobody killed them.
     #[must_use]
     pub(super) fn ended_by_themselves(&self) -> Vec<&'static str> {
-        let ended = self.copies.iter().filter(|copy| !copy.killed && self.stack.running(copy.process.name).is_none());
-        ended.map(|copy| copy.process.name).collect()
+        let gone = |member: &&Member| !member.killed && self.stack.running(member.process.name).is_none();
+        self.members.iter().filter(gone).map(|member| member.process.name).collect()
     }
 
     /// Whether all copies are ready and have both servers.
     pub(super) async fn is_whole(&self) -> bool {
         let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(3)).build();
         let Ok(client) = client else { return false };
-        for copy in &self.copies {
-            let Ok(answer) = client.get(format!("{}/readyz", copy.url)).send().await else { return false };
+        for member in &self.members {
+            let Ok(answer) = client.get(format!("{}/readyz", member.url)).send().await else { return false };
             let health: Value = answer.json().await.unwrap_or_default();
             if health.get("status").and_then(Value::as_str) != Some("ready") {
                 return false;

@@ -19,7 +19,7 @@ use crate::invariants::{Databases, Findings};
 use crate::screen::{Line, print, say};
 use crate::servers::apt::Suite;
 use crate::servers::programs::Programs;
-use crate::servers::{Given, Place, Trouble};
+use crate::servers::{Given, Place, Stack, Trouble};
 use conductor::Conductor;
 use customers::Customers;
 use fleet::{COPIES, Fleet};
@@ -51,26 +51,28 @@ pub async fn run(place: Place, settings: Settings) -> Result<(), Trouble> {
         Suite::Trixie => "chaos-trixie",
     };
     let programs = Programs::find(&place, suite, &Given::default())?;
-    let mut fleet = Fleet::start(place, name, programs).await?;
-    let mut report = Report::of(seed, crate::tests::versions(&fleet.endpoints).await?);
-    let (began, duration) = (Instant::now(), Duration::from_secs(minutes * 60));
-    let rounds = Plan::of(seed, COPIES.len()).take_while(|_| began.elapsed() < duration);
+    let (mut began, duration) = (None, Duration::from_secs(minutes * 60));
+    let rounds =
+        Plan::of(seed, COPIES.len()).take_while(move |_| began.get_or_insert_with(Instant::now).elapsed() < duration);
+    let mut report = Report::of(seed);
     let outcome = tokio::select! {
-        outcome = hold(&mut fleet, rounds, minutes, &mut report) => outcome,
+        outcome = campaign(place.clone(), name, programs, rounds, minutes, &mut report) => outcome,
         _ = tokio::signal::ctrl_c() => Err(Trouble::Unmet("interrupted".into())),
     };
-    fleet.leave().await?;
+    // Whatever came in between, nothing stays behind.
+    Stack::open(place, name)?.kill_all().await?;
     let text = if json { format!("{}\n", report.json()) } else { report.table() };
     print(&text).map_err(|error| Trouble::Unmet(format!("printing: {error}")))?;
     outcome?;
-    match report.broken.as_slice() {
-        [] => Ok(say("chaos", "nothing lost, nothing doubled: every rule holds")),
-        broken => Err(Trouble::Unmet(format!("rules are broken:\n  {}", broken.join("\n  ")))),
+    if !report.broken.is_empty() {
+        return Err(Trouble::Unmet(format!("rules are broken:\n  {}", report.broken.join("\n  "))));
     }
+    say("chaos", "nothing lost, nothing doubled: every rule holds");
+    Ok(())
 }
 
 /// Holds a campaign of these rounds in a stack of that name, with pets and supplies for so many minutes, and stops
-/// everything again.
+/// everything in good order.
 ///
 /// # Errors
 /// When something cannot be started, or does not recover or come to rest. Other broken rules are in the report.
@@ -80,12 +82,13 @@ pub async fn campaign(
     programs: Programs,
     rounds: impl Iterator<Item = Round>,
     minutes: u64,
-) -> Result<Report, Trouble> {
+    report: &mut Report,
+) -> Result<(), Trouble> {
     let mut fleet = Fleet::start(place, name, programs).await?;
-    let mut report = Report::of(1, crate::tests::versions(&fleet.endpoints).await?);
-    let outcome = hold(&mut fleet, rounds, minutes, &mut report).await;
+    report.servers = crate::tests::versions(&fleet.endpoints).await?;
+    let held = hold(&mut fleet, rounds, minutes, report).await;
     fleet.leave().await?;
-    outcome.map(|()| report)
+    held
 }
 
 async fn hold(

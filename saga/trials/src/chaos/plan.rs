@@ -65,21 +65,21 @@ type Make = fn(&mut Rng, usize) -> Fault;
 
 /// Every kind, with how many of a hundred faults are of it.
 const KINDS: [(u32, Make); 15] = [
-    (19, |rng, copies| Fault::Kill(rng.usize(..copies))),
-    (13, |rng, copies| Fault::Freeze(rng.usize(..copies))),
-    (5, |rng, copies| Fault::Skew(rng.usize(..copies), rng.i32(-SKEW..=SKEW))),
+    (24, |rng, copies| Fault::Kill(rng.usize(..copies))),
+    (10, |rng, copies| Fault::Freeze(rng.usize(..copies))),
+    (6, |rng, copies| Fault::Skew(rng.usize(..copies), rng.i32(-SKEW..=SKEW))),
     (5, |_, _| Fault::KillServer(Server::Broker)),
     (3, |_, _| Fault::RestartServer(Server::Broker)),
     (7, |_, _| Fault::KillServer(Server::Database)),
-    (4, |_, _| Fault::RestartServer(Server::Database)),
-    (9, |rng, copies| Fault::Cut(one_or_all(rng, copies), Server::Broker)),
-    (9, |rng, copies| Fault::Cut(one_or_all(rng, copies), Server::Database)),
-    (6, |rng, copies| Fault::Stall(one_or_all(rng, copies), Server::Broker)),
-    (6, |rng, copies| Fault::Stall(one_or_all(rng, copies), Server::Database)),
-    (3, |_, _| Fault::MemoryAlarm),
-    (3, |_, _| Fault::DiskAlarm),
-    (4, |_, _| Fault::Garbage),
-    (4, |_, _| Fault::Duplicates),
+    (3, |_, _| Fault::RestartServer(Server::Database)),
+    (12, |rng, copies| Fault::Cut(one_or_all(rng, copies), Server::Broker)),
+    (12, |rng, copies| Fault::Cut(one_or_all(rng, copies), Server::Database)),
+    (4, |rng, copies| Fault::Stall(one_or_all(rng, copies), Server::Broker)),
+    (4, |rng, copies| Fault::Stall(one_or_all(rng, copies), Server::Database)),
+    (2, |_, _| Fault::MemoryAlarm),
+    (2, |_, _| Fault::DiskAlarm),
+    (3, |_, _| Fault::Garbage),
+    (3, |_, _| Fault::Duplicates),
 ];
 
 /// Clocks are wrong by this many seconds at most, ahead or behind: two of them by four minutes.
@@ -104,10 +104,10 @@ impl Plan {
         Self { rng, copies, to_come }
     }
 
-    /// One to four faults that do not get into each other's way.
+    /// Some faults, seven at most, that do not get into each other's way.
     fn several(&mut self) -> Vec<Fault> {
         let mut faults: Vec<Fault> = Vec::new();
-        for _ in 0..self.rng.usize(1..=4) {
+        for _ in 0..self.rng.usize(3..=7) {
             let fault = self.draw();
             if faults.iter().all(|other| !fault.is_in_the_way_of(other)) {
                 faults.push(fault);
@@ -130,13 +130,17 @@ impl Plan {
         let begins = self.millis(0, 2_000);
         let lasts = match fault {
             Fault::Kill(_) | Fault::Skew(..) => Some((100, 4_000)),
-            Fault::Freeze(_) => Some((500, 12_000)),
+            Fault::Freeze(_) | Fault::Stall(..) => Some(self.hang()),
             Fault::KillServer(_) | Fault::RestartServer(_) => Some((0, 3_000)),
-            Fault::Stall(..) => Some((500, 12_000)),
             Fault::MemoryAlarm | Fault::DiskAlarm => Some((3_000, 8_000)),
             Fault::Cut(..) | Fault::Garbage | Fault::Duplicates => None,
         };
         Planned { fault, begins, ends: lasts.map(|(least, most)| begins + self.millis(least, most)) }
+    }
+
+    /// At the least and at most: mostly short enough for nobody to notice, sometimes so long that everybody gives up.
+    fn hang(&mut self) -> (u64, u64) {
+        if self.rng.u8(..6) == 0 { (20_000, 35_000) } else { (500, 8_000) }
     }
 
     fn millis(&mut self, least: u64, most: u64) -> Duration {
@@ -154,7 +158,7 @@ impl Iterator for Plan {
             None => self.several(),
         };
         let faults = faults.into_iter().map(|fault| self.timed(fault)).collect();
-        Some(Round { faults, calm: self.millis(0, 2_500) })
+        Some(Round { faults, calm: self.millis(0, 1_500) })
     }
 }
 

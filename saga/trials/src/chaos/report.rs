@@ -53,8 +53,8 @@ pub struct Report {
 impl Report {
     /// One of a campaign that begins.
     #[must_use]
-    pub(super) fn of(seed: u64, servers: String) -> Self {
-        Self { seed, servers, ..Self::default() }
+    pub fn of(seed: u64) -> Self {
+        Self { seed, ..Self::default() }
     }
 
     /// Notes a fault.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
+use saga_trials::backlog;
 use saga_trials::bench::{self, Goal, Load, Plan};
 use saga_trials::processes::MOST_COPIES;
 use saga_trials::screen::print;
@@ -35,6 +36,9 @@ pub(crate) struct Arguments {
     /// Leave out the stream of all events
     #[arg(long)]
     no_stream: bool,
+    /// Measure instead how fast a backlog of unpublished messages drains, a small and a large one
+    #[arg(long)]
+    backlog: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -83,6 +87,10 @@ impl Arguments {
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
+    if arguments.backlog {
+        backlog::run(super::place()?, arguments.json).await?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let report = bench::run(super::place()?, arguments.plan()?).await?;
     if let Some(path) = &arguments.svg {
         std::fs::write(path, report.svg()).with_context(|| format!("writing {}", path.display()))?;

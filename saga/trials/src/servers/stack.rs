@@ -84,6 +84,11 @@ impl Stack {
         self.started.get(process).filter(|started| started.is_alive())
     }
 
+    /// Everything that was started and not stopped, running or not.
+    pub fn started(&self) -> impl Iterator<Item = &Started> {
+        self.started.values()
+    }
+
     /// Writes down that `process` was started, so that `down` can stop it whatever happens to us.
     ///
     /// # Errors

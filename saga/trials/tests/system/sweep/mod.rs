@@ -9,6 +9,7 @@ use saga_contract::TOPOLOGY;
 use saga_core::{Ids, Message};
 use saga_runtime::testing::{SALT, eventually};
 use serde_json::json;
+use tokio_postgres::Client;
 use uuid::Uuid;
 
 use crate::shop::{PATIENCE, Settings, Shop, count};
@@ -83,26 +84,27 @@ async fn a_step_that_is_refused_is_undone_and_one_that_may_not_be_is_done_as_soo
     close(shop).await;
 }
 
+const FAIL: &str = "
+    CREATE FUNCTION fails() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'on purpose'; END $$;
+    CREATE TRIGGER fails BEFORE INSERT ON inbox FOR EACH STATEMENT EXECUTE FUNCTION fails()";
+
 /// Lets the participant come back and fail at everything for a while.
 async fn fails(shop: &mut Shop, request: &Request) {
-    let database = match request.process {
-        "pet-service" => &shop.databases.pets,
-        "order-service" => &shop.databases.orders,
-        _ => &shop.databases.inventory,
-    };
-    const FAIL: &str = "
-        CREATE FUNCTION fails() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'on purpose'; END $$;
-        CREATE TRIGGER fails BEFORE INSERT ON inbox FOR EACH STATEMENT EXECUTE FUNCTION fails()";
-    database.batch_execute(FAIL).await.unwrap();
+    participant(shop, request).batch_execute(FAIL).await.unwrap();
     shop.start(request.process).await;
-    let database = match request.process {
-        "pet-service" => &shop.databases.pets,
-        "order-service" => &shop.databases.orders,
-        _ => &shop.databases.inventory,
-    };
+    let database = participant(shop, request);
     let failed = "SELECT count(*) FROM deferred WHERE reason LIKE 'handling failed%'";
     eventually("it fails and is put off", PATIENCE, async || count(database, failed).await > 0).await;
     database.batch_execute("DROP TRIGGER fails ON inbox; DROP FUNCTION fails()").await.unwrap();
+}
+
+/// The participant's database.
+fn participant<'a>(shop: &'a Shop, request: &Request) -> &'a Client {
+    match request.process {
+        "pet-service" => &shop.databases.pets,
+        "order-service" => &shop.databases.orders,
+        _ => &shop.databases.inventory,
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
