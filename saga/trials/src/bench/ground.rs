@@ -33,12 +33,8 @@ impl Ground {
         let mut stack = Stack::open(place, "bench")?;
         stack.size = Size::LARGE;
         let lock = hold(&stack)?;
-        let made = make(&mut stack, plan).await;
-        match made {
-            Ok((servers, system, urls)) => {
-                let databases = Databases::of(&system).await?;
-                Ok(Self { stack, servers, system, urls, databases, _lock: lock })
-            }
+        match make(&mut stack, plan).await {
+            Ok((servers, system, urls, databases)) => Ok(Self { stack, servers, system, urls, databases, _lock: lock }),
             Err(trouble) => {
                 clear(&mut stack).await?;
                 Err(trouble)
@@ -87,7 +83,7 @@ fn hold(stack: &Stack) -> Result<File, Trouble> {
     Ok(lock)
 }
 
-async fn make(stack: &mut Stack, plan: &Plan) -> Result<(Endpoints, System, Vec<Urls>), Trouble> {
+async fn make(stack: &mut Stack, plan: &Plan) -> Result<(Endpoints, System, Vec<Urls>, Databases), Trouble> {
     clear(stack).await?;
     let line = Line::start("servers", "RabbitMQ and PostgreSQL are starting");
     stack.start(&Programs::find(&stack.place, Suite::Machine, &Given::default())?).await?;
@@ -100,7 +96,8 @@ async fn make(stack: &mut Stack, plan: &Plan) -> Result<(Endpoints, System, Vec<
     processes::start(stack, &system).await?;
     line.done(&format!("{} of each", plan.copies));
     let urls = (1..=plan.copies).map(|n| crate::demo::urls(stack, n)).collect::<Result<_, _>>()?;
-    Ok((servers, system, urls))
+    let databases = Databases::of(&system).await?;
+    Ok((servers, system, urls, databases))
 }
 
 async fn clear(stack: &mut Stack) -> Result<(), Trouble> {

@@ -46,7 +46,8 @@ pub(super) struct Answer {
     pub(super) took: Duration,
     /// When that was.
     pub(super) at: Instant,
-    placed: bool,
+    /// Whether it was placed.
+    pub(super) placed: bool,
 }
 
 /// What became of all orders of a run.

@@ -1,6 +1,6 @@
 //! What a run cost, by the servers' and the kernel's own counts: looked at before and after.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::demo::shop::counted;
 use crate::processes;
@@ -9,7 +9,7 @@ use crate::servers::Trouble;
 use super::anchor::Anchor;
 use super::figures::{Run, quantile};
 use super::ground::Ground;
-use super::load::Answered;
+use super::load::{Answer, Answered};
 use super::{outcome, proc};
 
 /// Messages that the processes have published and were delivered since they started.
@@ -104,8 +104,8 @@ impl<'a> Meter<'a> {
         let sagas = answered.answers.len() as f64;
         let mut run = Run::default();
         run.set("sagas_per_second", sagas / took.as_secs_f64());
-        drift(&mut run, answered);
         latency(&mut run, answered);
+        drift(&mut run, answered);
         spent(&mut run, sagas, self.cpu.iter().zip(&cpu).map(|((name, before), (_, after))| (*name, *after - *before)));
         run.set("messages.published", (messages.published - self.messages.published) as f64 / sagas);
         run.set("messages.delivered", (messages.delivered - self.messages.delivered) as f64 / sagas);
@@ -121,30 +121,45 @@ impl<'a> Meter<'a> {
     }
 }
 
-/// Whether it got slower while data grew: sagas a second in the first and in the last fifth.
+/// Whether it got slower while data grew: the first and the last fifth of the answers.
 fn drift(run: &mut Run, answered: &Answered) {
-    let ends: Vec<Instant> = answered.answers.iter().map(|answer| answer.at).collect();
-    let fifth = ends.len() / 5;
-    if fifth == 0 {
+    let (start, answers) = (answered.start, &answered.answers);
+    let fifth = answers.len() / 5;
+    let [Some(first), Some(before_last), Some(last)] =
+        [fifth, answers.len() - fifth, answers.len()].map(|end| answers.get(end.wrapping_sub(1)))
+    else {
         return;
+    };
+    for (name, took, answers) in [
+        ("first_fifth", first.at - start, &answers[..fifth]),
+        ("last_fifth", last.at - before_last.at, &answers[answers.len() - fifth..]),
+    ] {
+        run.set(&format!("sagas_per_second.{name}"), fifth as f64 / took.as_secs_f64());
+        run.set(&format!("ms.p99.{name}"), ms(quantile(&sorted(answers), 0.99)));
     }
-    let (first, last) = (ends[fifth - 1] - answered.start, ends[ends.len() - 1] - ends[ends.len() - 1 - fifth]);
-    run.set("sagas_per_second.first_fifth", fifth as f64 / first.as_secs_f64());
-    run.set("sagas_per_second.last_fifth", fifth as f64 / last.as_secs_f64());
 }
 
 fn latency(run: &mut Run, answered: &Answered) {
-    let mut sorted: Vec<Duration> = answered.answers.iter().map(|answer| answer.took).collect();
-    sorted.sort_unstable();
+    let sorted = sorted(&answered.answers);
     for (name, share) in [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999), ("worst", 1.0)] {
-        run.set(&format!("ms.{name}"), quantile(&sorted, share).as_secs_f64() * 1000.0);
+        run.set(&format!("ms.{name}"), ms(quantile(&sorted, share)));
     }
+}
+
+fn sorted(answers: &[Answer]) -> Vec<Duration> {
+    let mut sorted: Vec<Duration> = answers.iter().map(|answer| answer.took).collect();
+    sorted.sort_unstable();
+    sorted
+}
+
+fn ms(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
 }
 
 /// Processor time per saga: by part, of all parts, and of whatever else the machine did meanwhile (the kernel's own
 /// threads, and programs that have no business here).
 fn spent<'a>(run: &mut Run, sagas: f64, spent: impl Iterator<Item = (&'a str, Duration)>) {
-    let ms = |spent: Duration| spent.as_secs_f64() * 1000.0 / sagas;
+    let ms = |spent: Duration| ms(spent) / sagas;
     let mut all = Duration::ZERO;
     for (name, spent) in spent {
         if name == MACHINE {
@@ -171,4 +186,37 @@ fn parts(ground: &Ground) -> Vec<(&'static str, Vec<u32>)> {
     let processes = processes::ALL.iter().map(|process| (process.name, ground.pids(process)));
     let servers = ["rabbitmq", "postgres"].map(|name| (name, ground.pid(name).into_iter().collect()));
     processes.chain(servers).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn what_slows_down_is_seen_in_its_last_fifth() {
+        let start = Instant::now();
+        // Ten a second, and in the last fifth one a second.
+        let at =
+            |n: u32| start + Duration::from_millis(100) * (n + 1) + Duration::from_millis(900) * n.saturating_sub(7);
+        let took = |n: u32| Duration::from_millis(u64::from(n + 1));
+        let answers: Vec<Answer> = (0..10).map(|n| Answer { took: took(n), at: at(n), placed: true }).collect();
+        let mut run = Run::default();
+        drift(&mut run, &Answered { start, answers, placed: 10, refused: 0 });
+        let rounded = |name| run.get(name).map(f64::round);
+        assert_eq!(rounded("sagas_per_second.first_fifth"), Some(10.0));
+        assert_eq!(rounded("sagas_per_second.last_fifth"), Some(1.0));
+        assert_eq!((rounded("ms.p99.first_fifth"), rounded("ms.p99.last_fifth")), (Some(2.0), Some(10.0)));
+    }
+
+    #[test]
+    fn what_no_part_spent_went_elsewhere() {
+        let mut run = Run::default();
+        let spent_by =
+            [("saga", 10), ("postgres", 20), (MACHINE, 45)].map(|(name, ms)| (name, Duration::from_millis(ms)));
+        spent(&mut run, 10.0, spent_by.into_iter());
+        let figures = ["cpu_ms.saga", "cpu_ms.postgres", "cpu_ms.all", "cpu_ms.others"].map(|name| run.get(name));
+        assert_eq!(figures, [Some(1.0), Some(2.0), Some(3.0), Some(1.5)]);
+    }
 }
