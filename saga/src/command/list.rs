@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
-use super::screen::{print, print_json, table};
+use super::screen::{print, print_json, table, to_the_second};
 use super::{Client, Failure};
 
 /// Which sagas to list.
@@ -70,7 +70,6 @@ pub(super) async fn run(client: &Client, arguments: Arguments) -> Result<(), Fai
     }
     let mut table = table(&["saga", "about", "state", "reason", "started", "took", ""]);
     for saga in &found.sagas {
-        let started = saga.started_at.replace_nanosecond(0).unwrap_or(saga.started_at);
         let took = (saga.updated_at - saga.started_at).as_seconds_f64() * 1000.0;
         let mark = if saga.needs_intervention { "needs intervention" } else { "" };
         table.add_row([
@@ -78,7 +77,7 @@ pub(super) async fn run(client: &Client, arguments: Arguments) -> Result<(), Fai
             saga.subject.clone(),
             saga.state.clone(),
             saga.reason.clone().unwrap_or_default(),
-            started.format(&Rfc3339).map_err(Failure::other)?,
+            to_the_second(saga.started_at)?,
             format!("{took:.1} ms"),
             mark.to_owned(),
         ]);

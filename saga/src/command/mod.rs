@@ -11,6 +11,7 @@ mod run_order;
 mod screen;
 mod show;
 mod topology;
+mod words;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -58,6 +59,12 @@ enum Command {
     Show(show::Arguments),
     /// Draw a definition from the code, as a Mermaid flowchart
     Diagram(show::DiagramArguments),
+    /// Ask a saga to stop and undo
+    Cancel(words::Cancel),
+    /// Run a step again, as a new epoch
+    Retry(words::Retry),
+    /// Count a step as done, or as undone
+    Skip(words::Skip),
     /// Publish a message, confirmed and routed
     Publish(publish::Arguments),
     /// Look at messages that were set aside
@@ -93,6 +100,9 @@ pub async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::List(arguments) => list::run(&Client::new(to)?, arguments).await,
         Command::Show(arguments) => show::run(&Client::new(to)?, arguments).await,
         Command::Diagram(arguments) => show::diagram(&to, arguments),
+        Command::Cancel(word) => words::cancel(&Client::new(to)?, word).await,
+        Command::Retry(word) => words::retry(&Client::new(to)?, word).await,
+        Command::Skip(word) => words::skip(&Client::new(to)?, word).await,
         Command::Publish(arguments) => publish::run(&Client::new(to)?, arguments).await,
         Command::Parked(command) => parked::run(&Client::new(to)?, command).await,
         Command::Replay(command) => replay::run(&Client::new(to)?, command).await,

@@ -21,12 +21,22 @@ pub(super) enum Command {
         /// Process and number, as `parked list` shows them: inventory-service/3
         id: String,
     },
+    /// Close one for good; it keeps its row and is never handled
+    #[command(after_help = "Example: saga parked discard inventory-service/3 --reason \"sent by a test\"")]
+    Discard {
+        /// Process and number, as `parked list` shows them
+        id: String,
+        /// Why, for the audit
+        #[arg(long)]
+        reason: String,
+    },
 }
 
 pub(super) async fn run(client: &Client, command: Command) -> Result<(), Failure> {
     match command {
         Command::List => list(client).await,
         Command::Show { id } => show(client, &id).await,
+        Command::Discard { id, reason } => discard(client, &id, &reason).await,
     }
 }
 
@@ -92,14 +102,25 @@ async fn show(client: &Client, id: &str) -> Result<(), Failure> {
     Ok(())
 }
 
+async fn discard(client: &Client, id: &str, reason: &str) -> Result<(), Failure> {
+    let (process, number) = address(id)?;
+    let body = json!({ "reason": reason });
+    let message: Value = client.post(&path(process, &format!("parked/{number}/discard")), &body).await?;
+    if client.json() {
+        return print_json(&message);
+    }
+    print(&format!("{id}  {}", text(&message, "state")));
+    Ok(())
+}
+
 /// Process and number of a parked message.
-pub(super) fn address(id: &str) -> Result<(&str, i64), Failure> {
+fn address(id: &str) -> Result<(&str, i64), Failure> {
     let wrong = || Failure::Usage(format!("{id} is not PROCESS/NUMBER; `saga parked list` shows what there is"));
     let (process, number) = id.rsplit_once('/').ok_or_else(wrong)?;
     Ok((process, number.parse().map_err(|_| wrong())?))
 }
 
 /// Where a process's own operator's API is reached through the orchestrator.
-pub(super) fn path(process: &str, below: &str) -> String {
+fn path(process: &str, below: &str) -> String {
     if process == OWN { format!("admin/{below}") } else { format!("admin/processes/{process}/{below}") }
 }

@@ -5,6 +5,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 use saga_core::Time;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
 /// Prints data for a program.
@@ -23,6 +24,11 @@ pub(super) fn table(head: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_header(head);
     table
+}
+
+/// A time for a person.
+pub(super) fn to_the_second(time: Time) -> Result<String, super::Failure> {
+    time.replace_nanosecond(0).unwrap_or(time).format(&Rfc3339).map_err(super::Failure::other)
 }
 
 /// The first digits of an id, enough for a person.

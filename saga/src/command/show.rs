@@ -65,7 +65,7 @@ pub(super) fn print_story(story: &Value) -> Result<(), Failure> {
 }
 
 /// The id of a saga or its subject: a UUID is one of both, a number is an order's.
-async fn saga_id(client: &Client, text: &str) -> Result<Uuid, Failure> {
+pub(super) async fn saga_id(client: &Client, text: &str) -> Result<Uuid, Failure> {
     if let Ok(id) = text.parse() {
         return Ok(id);
     }

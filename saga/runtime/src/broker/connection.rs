@@ -186,7 +186,7 @@ impl Broker {
     }
 
     // lapin sets TCP_NODELAY by itself, and its auto-recovery is off unless asked for.
-    async fn open(&self, purpose: &'static str) -> Result<Connection, BrokerError> {
+    pub(crate) async fn open(&self, purpose: &'static str) -> Result<Connection, BrokerError> {
         let properties = ConnectionProperties::default()
             .with_connection_name(self.0.process.as_str().into())
             .with_client_property("purpose".into(), purpose.into());
@@ -224,7 +224,7 @@ impl Session {
     }
 }
 
-async fn leave(connection: &Connection) {
+pub(crate) async fn leave(connection: &Connection) {
     if let Err(error) = within(LEAVE, "closing the connection", connection.close(200, "OK".into())).await {
         tracing::debug!(%error, "RabbitMQ was left without a farewell");
     }

@@ -34,11 +34,16 @@ const CLOSE: &str = "
 
 const SENT_FOR_SAGA: &str = "
     SELECT seq, id, time, type, saga_id, body FROM journal
-    WHERE day BETWEEN $1 AND $2 AND time >= $3 AND time < $4 AND seq > $5 AND saga_id = $7 ORDER BY seq LIMIT $6";
+    WHERE day BETWEEN $1 AND $2 AND time >= $3 AND time < $4 AND seq > $5 AND seq <= $7 AND saga_id = $8
+    ORDER BY seq LIMIT $6";
 
 const SENT_BETWEEN: &str = "
     SELECT seq, id, time, type, saga_id, body FROM journal
-    WHERE day BETWEEN $1 AND $2 AND time >= $3 AND time < $4 AND seq > $5 ORDER BY seq LIMIT $6";
+    WHERE day BETWEEN $1 AND $2 AND time >= $3 AND time < $4 AND seq > $5 AND seq <= $7 ORDER BY seq LIMIT $6";
+
+const EXTENT: &str = "
+    SELECT min(time), coalesce(max(seq), 0), count(*) FROM journal
+    WHERE day BETWEEN $1 AND $2 AND time >= $3 AND time < $4";
 
 const RECEIVED_FOR_SAGA: &str = "
     SELECT consumer, id, type, received_at, note FROM inbox
@@ -59,7 +64,7 @@ pub enum ParkedState {
 }
 
 /// A parked message, without its bytes.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Parked {
     /// Its number here.
     pub id: i64,
@@ -119,7 +124,7 @@ pub struct ParkedGroup {
 }
 
 /// A parked message with its bytes and how it came.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ParkedMessage {
     /// What is known of it.
     #[serde(flatten)]
@@ -131,7 +136,7 @@ pub struct ParkedMessage {
 }
 
 /// Bytes in JSON: as they are where they are text.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Content {
     /// UTF-8 text, byte for byte.
@@ -141,7 +146,7 @@ pub enum Content {
 }
 
 /// A message that this process sent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Sent {
     /// Its place in the journal.
     pub seq: i64,
@@ -212,6 +217,8 @@ pub struct SentFilter {
     pub until: Time,
     /// With a greater place than this.
     pub after: i64,
+    /// With no greater place than this.
+    pub last: i64,
     /// At most so many.
     pub limit: i64,
 }
@@ -285,14 +292,25 @@ pub(crate) async fn close(
 /// # Errors
 /// [`StoreError`].
 pub async fn sent(on: &impl Statements, filter: SentFilter) -> Result<Vec<Sent>, StoreError> {
-    let SentFilter { saga, from, until, after, limit } = filter;
-    let (first, last) = (from.date(), until.date());
-    let params: [super::Param<'_>; 7] = [&first, &last, &from, &until, &after, &limit, &saga];
+    let SentFilter { saga, from, until, after, last, limit } = filter;
+    let (first_day, last_day) = (from.date(), until.date());
+    let params: [super::Param<'_>; 8] = [&first_day, &last_day, &from, &until, &after, &limit, &last, &saga];
     let rows = match saga {
         Some(_) => query(on, SENT_FOR_SAGA, &params).await?,
-        None => query(on, SENT_BETWEEN, &params[..6]).await?,
+        None => query(on, SENT_BETWEEN, &params[..7]).await?,
     };
     rows.iter().map(to_sent).collect()
+}
+
+/// When the oldest message of a span of the journal was made, the greatest place in it, and how many
+/// messages it has.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn extent(on: &impl Statements, from: Time, until: Time) -> Result<(Option<Time>, i64, i64), StoreError> {
+    let (first, last) = (from.date(), until.date());
+    let row = query_opt(on, EXTENT, &[&first, &last, &from, &until]).await?;
+    Ok(row.map_or((None, 0, 0), |row| (row.get(0), row.get(1), row.get(2))))
 }
 
 /// What this process has handled for a saga, in order.

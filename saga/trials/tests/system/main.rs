@@ -13,6 +13,7 @@ mod ids;
 mod participant;
 mod races;
 mod real;
+mod replays;
 mod shop;
 mod strange;
 mod sweep;

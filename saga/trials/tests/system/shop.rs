@@ -138,7 +138,7 @@ impl Shop {
     }
 
     /// The participants that run now, as an orchestrator that starts now is told of them.
-    fn peers(&self) -> Vec<Peer> {
+    pub(crate) fn peers(&self) -> Vec<Peer> {
         let participants = ALL.into_iter().filter(|name| *name != "saga");
         let found = participants.filter_map(|name| self.running.iter().find(|running| running.name == name));
         found.map(|running| Peer { name: running.name.to_owned(), url: running.url.parse().unwrap() }).collect()

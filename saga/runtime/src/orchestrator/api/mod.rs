@@ -2,7 +2,7 @@
 //! It knows no definition in particular; the command `saga` and any script are its clients.
 
 mod publish;
-mod replay;
+mod replays;
 mod sagas;
 mod story;
 
@@ -15,10 +15,15 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{Orchestrator, Peers};
+use super::{Orchestrator, Peers, Replays};
 use crate::broker::Relay;
+use crate::clock;
+use crate::error::StoreError;
 use crate::http::Tokens;
-use crate::store::Writer;
+use crate::http::problem::{INVALID_BODY, Problem};
+use crate::store::{Writer, audit};
+
+const LONGEST_REASON: usize = 200;
 
 /// What these routes work with.
 #[derive(Clone)]
@@ -33,6 +38,8 @@ pub struct Api {
     pub tokens: Tokens,
     /// The other processes.
     pub peers: Peers,
+    /// Delivers stored messages again.
+    pub replays: Replays,
     /// What the broker holds.
     pub topology: &'static Topology,
 }
@@ -41,6 +48,27 @@ impl FromRef<Api> for Tokens {
     fn from_ref(api: &Api) -> Self {
         api.tokens.clone()
     }
+}
+
+impl Api {
+    /// Leaves a row in the audit, before something is done that no transaction holds.
+    async fn note(&self, who: &str, action: &str, target: &str, why: Option<&str>) -> Result<(), Problem> {
+        let mut client = self.writer.pool().get().await.map_err(StoreError::from)?;
+        let transaction = client.transaction().await.map_err(StoreError::from)?;
+        // Whoever names a target may write anything, and PostgreSQL keeps no U+0000.
+        audit(&transaction, clock::now(), who, action, &target.replace('\0', "?"), why).await?;
+        Ok(transaction.commit().await.map_err(StoreError::from)?)
+    }
+}
+
+/// Why somebody does something, for the audit.
+fn checked(reason: &str) -> Result<&str, Problem> {
+    let reason = reason.trim();
+    let fits = !reason.is_empty() && reason.chars().count() <= LONGEST_REASON && !reason.contains('\0');
+    let wrong = || {
+        Problem::new(&INVALID_BODY, format!("reason must have 1 to {LONGEST_REASON} characters, none of them U+0000"))
+    };
+    if fits { Ok(reason) } else { Err(wrong()) }
 }
 
 /// The routes, and their document.
@@ -53,7 +81,12 @@ pub fn routes(api: Api) -> (Router, OpenApi) {
         .routes(routes!(sagas::retry))
         .routes(routes!(sagas::skip))
         .routes(routes!(publish::publish))
-        .routes(routes!(replay::log))
+        .routes(routes!(replays::start, replays::list))
+        .routes(routes!(replays::show))
+        .routes(routes!(replays::messages))
+        .routes(routes!(replays::pause))
+        .routes(routes!(replays::resume))
+        .routes(routes!(replays::cancel))
         .routes(routes!(story::processes))
         .routes(routes!(story::ask_process, story::tell_process))
         .with_state(api)

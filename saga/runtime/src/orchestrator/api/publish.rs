@@ -10,10 +10,8 @@ use uuid::Uuid;
 use super::Api;
 use crate::broker::{CONTENT_TYPE, Parcel, Properties, PublishError};
 use crate::clock;
-use crate::error::StoreError;
 use crate::http::problem::{BROKER_UNAVAILABLE, INVALID_BODY, Problem, UNROUTABLE};
 use crate::http::{Json, Operator};
-use crate::store::{Transaction, audit};
 
 /// A message to be published by hand.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -65,7 +63,7 @@ pub(super) async fn publish(
     let route = Route { exchange: what.exchange.clone(), key: what.key.clone(), mandatory: true };
     let (properties, body) = if what.raw { raw(id, &what.data) } else { envelope(&api, id, &what)? };
     let bytes = body.len();
-    note(&api, &who, &what, id).await?;
+    api.note(&who, "publish", &format!("{}/{} {id}", what.exchange, what.key), None).await?;
     api.relay.publish_confirmed(Parcel { route, properties, body }).await.map_err(not_published)?;
     tracing::info!(operator = who, exchange = what.exchange, key = what.key, message_id = %id, "a message was published by hand");
     Ok(Json(Published { id, bytes }))
@@ -118,7 +116,7 @@ fn envelope(api: &Api, id: Uuid, what: &Publish) -> Result<(Value, Vec<u8>), Pro
 }
 
 /// The properties that mirror an envelope, in the form that the relay takes from operators.
-pub(super) fn in_amqp(message: &Message) -> Value {
+fn in_amqp(message: &Message) -> Value {
     let properties = Properties::from(message);
     json!({
         "content_type": CONTENT_TYPE,
@@ -130,16 +128,8 @@ pub(super) fn in_amqp(message: &Message) -> Value {
     })
 }
 
-async fn note(api: &Api, who: &str, what: &Publish, id: Uuid) -> Result<(), Problem> {
-    let target: String = format!("{}/{} {id}", what.exchange, what.key).replace('\0', "?");
-    let mut client = api.writer.pool().get().await.map_err(StoreError::from)?;
-    let transaction = Transaction::begin(&mut client).await?;
-    audit(&transaction, clock::now(), who, "publish", &target, None).await?;
-    Ok(transaction.commit().await?)
-}
-
 /// What a client is told of a message that was not published.
-pub(super) fn not_published(error: PublishError) -> Problem {
+fn not_published(error: PublishError) -> Problem {
     match error {
         PublishError::Unroutable { .. } | PublishError::Malformed(_) => Problem::new(&UNROUTABLE, error.to_string()),
         PublishError::Nacked | PublishError::Timeout | PublishError::NotConnected => {

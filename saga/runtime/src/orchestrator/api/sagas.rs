@@ -6,14 +6,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::Api;
-use crate::http::problem::INVALID_BODY;
+use super::{Api, checked};
 use crate::http::{Json, Operator, Path, Problem, Query};
 use crate::orchestrator::{Filter, SagaSummary, WordError, list as list_sagas, say};
 
 const MOST: i64 = 1000;
 const USUAL: i64 = 50;
-const LONGEST_REASON: usize = 200;
 
 /// Which sagas.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -112,6 +110,19 @@ pub(super) struct StepBecause {
     reason: String,
 }
 
+/// Which step counts as what, and why.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(super) struct SkipBecause {
+    /// The step's name.
+    step: String,
+    /// For the audit: at most 200 characters.
+    #[schema(min_length = 1, max_length = 200)]
+    reason: String,
+    /// It is being undone, and counts as undone; otherwise it counts as done.
+    #[serde(default)]
+    undone: bool,
+}
+
 /// How a saga stands after a word.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Said {
@@ -160,7 +171,7 @@ pub(super) async fn retry(
 }
 
 /// Count a step as done, or its undo as done
-#[utoipa::path(post, path = "/admin/sagas/{id}/skip", tag = "sagas", security(("token" = [])), request_body = StepBecause,
+#[utoipa::path(post, path = "/admin/sagas/{id}/skip", tag = "sagas", security(("token" = [])), request_body = SkipBecause,
     params(("id" = Uuid, Path, description = "The saga")), responses(
     (status = 200, description = "The step counts as done", body = Said),
     (status = 401, description = "A token is needed", body = Problem, content_type = "application/problem+json"),
@@ -171,10 +182,10 @@ pub(super) async fn skip(
     State(api): State<Api>,
     Operator(who): Operator,
     Path(id): Path<Uuid>,
-    Json(because): Json<StepBecause>,
+    Json(because): Json<SkipBecause>,
 ) -> Result<Json<Said>, Problem> {
     let reason = checked(&because.reason)?;
-    speak(&api, id, OperatorWord::Skip { step: because.step.clone() }, &who, reason).await
+    speak(&api, id, OperatorWord::Skip { step: because.step.clone(), undone: because.undone }, &who, reason).await
 }
 
 async fn speak(api: &Api, id: Uuid, word: OperatorWord, who: &str, why: &str) -> Result<Json<Said>, Problem> {
@@ -189,13 +200,4 @@ fn refused(error: WordError) -> Problem {
         WordError::UnknownDefinition(_) | WordError::Refused(_) => Problem::conflict(error.to_string()),
         WordError::Store(error) => error.into(),
     }
-}
-
-fn checked(reason: &str) -> Result<&str, Problem> {
-    let reason = reason.trim();
-    let fits = !reason.is_empty() && reason.chars().count() <= LONGEST_REASON && !reason.contains('\0');
-    let wrong = || {
-        Problem::new(&INVALID_BODY, format!("reason must have 1 to {LONGEST_REASON} characters, none of them U+0000"))
-    };
-    if fits { Ok(reason) } else { Err(wrong()) }
 }
