@@ -9,7 +9,9 @@ use saga_contract::{TOPOLOGY, processes, queues};
 use saga_core::{Backoff, DefinitionError, Timings};
 use saga_runtime::config::{ProcessConfig, parse_duration};
 use saga_runtime::orchestrator::api::{self, Api};
-use saga_runtime::orchestrator::{self, DeadLetters, Orchestrator, Peer, Peers, Processes, Replays, replay_always, wake_always};
+use saga_runtime::orchestrator::{
+    self, DeadLetters, Orchestrator, Peer, Peers, Processes, Replays, replay_always, wake_always,
+};
 use saga_runtime::{Process, ProcessError, Spec};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -136,6 +138,7 @@ pub async fn serve_on(
         peers,
         replays: replays.clone(),
         topology: &TOPOLOGY,
+        stop: shutdown.clone(),
     };
     let (routes, document) = api::routes(api);
     process.openapi(document);

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
+use super::ids::Salted;
 use super::screen::{print, print_json, table, to_the_second};
 use super::{Client, Failure};
 
@@ -29,6 +30,11 @@ pub(super) struct Arguments {
     /// Those that a person should look at
     #[arg(long)]
     needs_intervention: bool,
+    /// Those of this customer's orders; needs the system's salt
+    #[arg(long)]
+    customer: Option<String>,
+    #[command(flatten)]
+    salted: Salted,
     /// At most so many
     #[arg(long, default_value_t = 50)]
     limit: u32,
@@ -57,6 +63,9 @@ pub(super) async fn run(client: &Client, arguments: Arguments) -> Result<(), Fai
     let mut query = vec![("limit", arguments.limit.to_string())];
     query.extend(arguments.state.map(|state| ("state", state)));
     query.extend(arguments.reason.map(|reason| ("reason", reason)));
+    if let Some(email) = &arguments.customer {
+        query.push(("start", format!("userId={}", arguments.salted.user(email)?)));
+    }
     if arguments.needs_intervention {
         query.push(("needs_intervention", "true".to_owned()));
     }

@@ -47,8 +47,8 @@ pub(super) enum Command {
         /// Until when; until now without it
         #[arg(long, value_parser = parse_time)]
         until: Option<Time>,
-        /// From where: the journals of all processes are the truth, the stream of all events is at hand
-        #[arg(long, value_enum, default_value_t = Log::Journals)]
+        /// From where: `journals` of all processes are the truth, the `stream` of all events is at hand
+        #[arg(long, value_enum, default_value_t = Log::Journals, hide_possible_values = true)]
         source: Log,
         #[command(flatten)]
         how: How,
@@ -232,8 +232,8 @@ async fn print_replay(client: &Client, replay: &Replay) -> Result<(), Failure> {
     print_remarks(&said);
     if replay.details.0.get("done").is_some_and(|done| done.contains_key("duplicate")) {
         eprintln!(
-            "duplicates: their consumer had handled them, and does not do it again. To make something count again: \
-             `saga rebuild` a read model, `saga retry` a step"
+            "duplicates: their consumer had handled them, and does not do it again. To make a step count again: \
+             `saga retry`"
         );
     }
     Ok(())

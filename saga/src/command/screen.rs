@@ -1,6 +1,9 @@
 //! What people see: tables, and the timeline of a saga.
 #![allow(clippy::print_stdout, reason = "a command's data goes to standard output")]
 
+use std::io::IsTerminal;
+use std::time::Duration;
+
 use comfy_table::{ContentArrangement, Table, presets};
 use saga_core::Time;
 use serde::{Deserialize, Serialize};
@@ -17,6 +20,24 @@ pub(super) fn print_json(data: &impl Serialize) -> Result<(), super::Failure> {
 /// Prints a line of data.
 pub(super) fn print(text: &str) {
     println!("{text}");
+}
+
+/// Shows something once, or again and again until it says that there is no more to see.
+pub(super) async fn watched(
+    every: Option<Duration>,
+    mut show: impl AsyncFnMut() -> Result<bool, super::Failure>,
+) -> Result<(), super::Failure> {
+    let Some(every) = every else { return show().await.map(|_| ()) };
+    loop {
+        if std::io::stdout().is_terminal() {
+            // Clears the screen, and begins at its top.
+            print!("\x1b[2J\x1b[H");
+        }
+        if !show().await? {
+            return Ok(());
+        }
+        tokio::time::sleep(every).await;
+    }
 }
 
 /// A table with a head and no lines.

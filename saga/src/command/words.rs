@@ -9,7 +9,7 @@ use super::{Client, Failure};
 
 /// Which saga to cancel, and why.
 #[derive(Debug, Args)]
-#[command(after_help = "Example: saga cancel 1001 --reason \"asked by phone\"")]
+#[command(after_help = "Example: saga cancel 1001 --reason asked-by-phone")]
 pub(super) struct Cancel {
     /// The saga's id, the order's id, or the order's public number
     id: String,
@@ -20,7 +20,7 @@ pub(super) struct Cancel {
 
 /// Which step to run again.
 #[derive(Debug, Args)]
-#[command(after_help = "Example: saga retry 1001 sell_pet --reason \"its answer was lost\"")]
+#[command(after_help = "Example: saga retry 1001 sell_pet --reason lost")]
 pub(super) struct Retry {
     /// The saga's id, the order's id, or the order's public number
     id: String,
@@ -33,7 +33,7 @@ pub(super) struct Retry {
 
 /// Which step to count as done.
 #[derive(Debug, Args)]
-#[command(after_help = "Example: saga skip 1001 sell_pet --reason \"sold over the counter\"")]
+#[command(after_help = "Example: saga skip 1001 sell_pet --reason sold-by-hand")]
 pub(super) struct Skip {
     /// The saga's id, the order's id, or the order's public number
     id: String,

@@ -144,6 +144,11 @@ impl Broker {
         done
     }
 
+    /// Whether the stream of all events is part of what the broker must hold.
+    pub(crate) fn has_stream(&self) -> bool {
+        self.0.options.event_stream
+    }
+
     /// The topology that the broker must hold.
     pub(crate) fn topology(&self) -> &'static Topology {
         self.0.topology

@@ -10,10 +10,10 @@ use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, Connection, Consumer};
 use saga_core::Time;
 
+use super::Incoming;
 use super::amqp::stream_offset;
 use super::connection::{ANSWER, Broker, leave, open_channel};
 use super::error::{BrokerError, within};
-use super::Incoming;
 
 /// How many messages of a stream are on their way at most.
 const AHEAD: u16 = 1_000;
@@ -122,7 +122,8 @@ impl QueueReader {
     }
 }
 
-fn delivered(next: Option<lapin::Result<Delivery>>, queue: &str) -> Result<Delivery, BrokerError> {
+/// What came of waiting for a message.
+pub(crate) fn delivered(next: Option<lapin::Result<Delivery>>, queue: &str) -> Result<Delivery, BrokerError> {
     let lost = |error| BrokerError::Lost { doing: format!("reading {queue}"), error };
     let ended = || lost(lapin::ErrorKind::InvalidConnectionState(lapin::ConnectionState::Closed).into());
     next.ok_or_else(ended)?.map_err(lost)

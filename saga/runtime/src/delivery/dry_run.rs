@@ -9,12 +9,12 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::inspect::key_of_bytes;
-use super::{Candidate, Delivery, Inspected, inspect};
+use super::{Bad, Candidate, Delivery, Inspected, inspect};
 use crate::broker::Incoming;
 use crate::clock;
 use crate::error::StoreError;
 use crate::handler::{Handler, NO_NEWS, Output, Verdict};
-use crate::store::{Handled, Transaction, handled, waiting_in_deferred, waiting_in_parked};
+use crate::store::{Handled, Transaction, handled, together, waiting_in_deferred, waiting_in_parked};
 
 /// What a message would do, if it came now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -99,18 +99,17 @@ impl Delivery {
     async fn dry_run_one(&self, queue: &str, handler: &dyn Handler, body: Vec<u8>) -> Result<DryRun, StoreError> {
         let now = clock::now();
         let candidate = match inspect(as_delivered(body), 0, self.topology, now, self.retention) {
-            Inspected::Bad { reason, detail, .. } => return Ok(would(Would::Park, format!("{reason}: {detail}"))),
+            Inspected::Bad(Bad { reason, detail, .. }) => return Ok(would(Would::Park, format!("{reason}: {detail}"))),
             Inspected::Ahead(_) => return Ok(would(Would::PutOff, "its time is ahead of ours")),
             Inspected::Good(candidate) => candidate,
         };
         let mut client = self.pool.get().await?;
-        let transaction = client.transaction().await?;
+        let transaction = Transaction::begin(&mut client).await?;
         let outcome = before(&transaction, queue, &candidate).await?;
         let outcome = match outcome {
             Some(outcome) => outcome,
             None => first_time(&transaction, handler, &candidate.message, now).await?,
         };
-        transaction.rollback().await?;
         Ok(outcome)
     }
 
@@ -122,13 +121,10 @@ impl Delivery {
         let references = messages.iter().map(|message| MessageRef { id: message.id, time: message.time });
         let keys: Vec<&str> = messages.iter().map(|message| message.key.as_str()).collect();
         let mut client = self.pool.get().await?;
-        let transaction = client.transaction().await?;
-        let (done, put_off, parked) = futures_util::try_join!(
-            handled(&transaction, queue, references),
-            waiting_in_deferred(&transaction, queue, &keys),
-            waiting_in_parked(&transaction, queue, &keys),
-        )?;
-        transaction.rollback().await?;
+        let transaction = Transaction::begin(&mut client).await?;
+        let waiting =
+            together(waiting_in_deferred(&transaction, queue, &keys), waiting_in_parked(&transaction, queue, &keys));
+        let (done, (put_off, parked)) = together(handled(&transaction, queue, references), waiting).await?;
         let in_set = |set: &BTreeSet<String>, message: &Delivered| set.contains(&message.key);
         let fate = |message: &Delivered| match done.contains_key(&message.place()) {
             true => Fate::Handled,
@@ -160,9 +156,9 @@ async fn first_time(
     message: &Message,
     now: Time,
 ) -> Result<DryRun, StoreError> {
-    let verdicts = handler.dry_run(transaction, std::slice::from_ref(message), now).await;
-    let verdict = match verdicts {
-        Ok(verdicts) => verdicts.into_iter().next(),
+    // What it would write is dropped: its decision says enough.
+    let verdict = match handler.handle(transaction, std::slice::from_ref(message), now).await {
+        Ok(decided) => decided.verdicts.into_iter().next(),
         Err(error) if error.remedy() == crate::error::Remedy::Person => {
             return Ok(would(Would::PutOff, format!("handling fails: {error}")));
         }

@@ -101,7 +101,9 @@ impl Tokens {
     pub fn name_of(&self, token: &str) -> Option<&str> {
         let digest = digest(token);
         // Digests of secrets are compared, and all of them: time tells nothing of a token.
-        self.entries.iter().fold(None, |found, entry| if entry.digest == digest { Some(entry.name.as_str()) } else { found })
+        self.entries
+            .iter()
+            .fold(None, |found, entry| if entry.digest == digest { Some(entry.name.as_str()) } else { found })
     }
 }
 

@@ -8,7 +8,9 @@ use serde::de::DeserializeOwned;
 
 use super::{Peer, Peers, SOURCE, Silent};
 use crate::delivery::Delivered;
-use crate::http::admin::{Admin, Came, DryRuns, Extent, Fates, Looked, ParkedList, Replay, SentList, Which, WhichSent, WhichSpan};
+use crate::http::admin::{
+    Admin, Came, DryRuns, Extent, Fates, Looked, ParkedList, Replay, SentList, Which, WhichSent, WhichSpan,
+};
 use crate::http::problem::Problem;
 use crate::store::admin::{Parked, ParkedMessage};
 
@@ -61,7 +63,8 @@ impl Processes {
 
     /// All of them with their names, this one first.
     pub(crate) fn all(&self) -> impl Iterator<Item = (&str, Process<'_>)> {
-        let others = self.peers.iter().map(|peer| (peer.name.as_str(), Process::Other(Other { peers: &self.peers, peer })));
+        let others =
+            self.peers.iter().map(|peer| (peer.name.as_str(), Process::Other(Other { peers: &self.peers, peer })));
         [(SOURCE, Process::Own(&self.own))].into_iter().chain(others)
     }
 

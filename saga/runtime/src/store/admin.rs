@@ -32,6 +32,10 @@ const CLOSE: &str = "
     RETURNING id, queue, message_id, type, saga_id, reason, detail, fingerprint, state, times, first_at, last_at,
               incoming, body";
 
+const EDITS: &str = "SELECT n, message_id, difference, at FROM edits WHERE parked = $1 ORDER BY n";
+
+const ADD_EDIT: &str = "INSERT INTO edits (parked, n, message_id, difference, at) VALUES ($1, $2, $3, $4, $5)";
+
 const SENT_FOR_SAGA: &str = "
     SELECT seq, id, time, type, saga_id, body FROM journal
     WHERE day BETWEEN $1 AND $2 AND time >= $3 AND time < $4 AND seq > $5 AND seq <= $7 AND saga_id = $8
@@ -44,6 +48,9 @@ const SENT_BETWEEN: &str = "
 const EXTENT: &str = "
     SELECT min(time), coalesce(max(seq), 0), count(*) FROM journal
     WHERE day BETWEEN $1 AND $2 AND time >= $3 AND time < $4";
+
+const VIEWS: &str = "
+    SELECT viewname::text FROM pg_views WHERE schemaname = 'public' AND viewname LIKE 'unbalanced\\_%' ORDER BY 1";
 
 const RECEIVED_FOR_SAGA: &str = "
     SELECT consumer, id, type, received_at, note FROM inbox
@@ -133,6 +140,23 @@ pub struct ParkedMessage {
     pub incoming: Value,
     /// Its bytes.
     pub body: Content,
+    /// The edited copies that were published in its place.
+    pub edits: Vec<Edit>,
+}
+
+/// An edited copy of a parked message.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Edit {
+    /// Which copy of the message, from 1.
+    pub n: i32,
+    /// The copy's id, derived from the original's.
+    pub message_id: Uuid,
+    /// In what it differs: `[{"path": "$.data.status", "before": ..., "after": ...}]`.
+    pub difference: Value,
+    /// When it was published.
+    #[serde(with = "time::serde::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Time,
 }
 
 /// Bytes in JSON: as they are where they are text.
@@ -268,12 +292,26 @@ pub async fn parked_groups(on: &impl Statements, state: ParkedState) -> Result<V
 /// # Errors
 /// [`StoreError`].
 pub async fn parked_message(on: &impl Statements, id: i64) -> Result<Option<ParkedMessage>, StoreError> {
-    let row = query_opt(on, SHOW, &[&id]).await?;
-    Ok(row.map(|row| ParkedMessage {
+    let Some(row) = query_opt(on, SHOW, &[&id]).await? else { return Ok(None) };
+    Ok(Some(ParkedMessage {
         parked: to_parked(&row),
         incoming: row.get(12),
         body: String::from_utf8(row.get(13)).map_or_else(|_| Content::Base64(row.get(14)), Content::Text),
+        edits: edits(on, id).await?,
     }))
+}
+
+/// The edited copies of a parked message, in order.
+pub(crate) async fn edits(on: &impl Statements, id: i64) -> Result<Vec<Edit>, StoreError> {
+    let rows = query(on, EDITS, &[&id]).await?;
+    let edit = |row: &Row| Edit { n: row.get(0), message_id: row.get(1), difference: row.get(2), at: row.get(3) };
+    Ok(rows.iter().map(edit).collect())
+}
+
+/// Writes down an edited copy.
+pub(crate) async fn add_edit(transaction: &Transaction<'_>, id: i64, edit: &Edit) -> Result<(), StoreError> {
+    let Edit { n, message_id, difference, at } = edit;
+    super::execute(transaction, ADD_EDIT, &[&id, n, message_id, difference, at]).await.map(|_| ())
 }
 
 /// Takes a message out of those that wait, into another state; `None` when it does not wait.
@@ -311,6 +349,20 @@ pub async fn extent(on: &impl Statements, from: Time, until: Time) -> Result<(Op
     let (first, last) = (from.date(), until.date());
     let row = query_opt(on, EXTENT, &[&first, &last, &from, &until]).await?;
     Ok(row.map_or((None, 0, 0), |row| (row.get(0), row.get(1), row.get(2))))
+}
+
+/// The views that are always empty while rows and counts agree, each with the rows that it has, as text.
+///
+/// # Errors
+/// [`StoreError`].
+pub(crate) async fn unbalanced(on: &impl Statements) -> Result<Vec<(String, Vec<String>)>, StoreError> {
+    let mut views = Vec::new();
+    for row in query(on, VIEWS, &[]).await? {
+        let view: String = row.get(0);
+        let rows = query(on, &format!("SELECT to_jsonb(v)::text FROM {view} AS v LIMIT 100"), &[]).await?;
+        views.push((view, rows.iter().map(|row| row.get(0)).collect()));
+    }
+    Ok(views)
 }
 
 /// What this process has handled for a saga, in order.

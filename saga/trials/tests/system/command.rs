@@ -14,17 +14,22 @@ use crate::shop::{PATIENCE, Settings, Shop, count};
 
 /// Runs the command in an environment like that of `./dev env`.
 pub(crate) async fn saga(shop: &Shop, arguments: &[&str]) -> Output {
+    program(shop, arguments).output().await.unwrap()
+}
+
+/// The same, not started yet.
+pub(crate) fn program(shop: &Shop, arguments: &[&str]) -> Command {
     // `cargo test --workspace` builds it beside the folder that tests lie in.
     let program = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("saga");
-    Command::new(program)
+    let mut command = Command::new(program);
+    command
         .args(arguments)
         .env_clear()
         .env("SAGA_URL", shop.url("saga", 0))
         .env("ORDER_SERVICE_URL", shop.url("order-service", 0))
         .env("SAGA_TOKEN", shop.servers.token())
-        .output()
-        .await
-        .unwrap()
+        .kill_on_drop(true);
+    command
 }
 
 /// What it prints for a program, when it succeeds.
@@ -120,7 +125,11 @@ async fn what_is_published_by_hand_is_routed_or_an_error_and_what_is_parked_can_
     assert!(shown.contains("malformed_data") && shown.contains(word(&published, "id")), "{shown}");
     let replayed = saga(&shop, &["replay", "parked", &name]).await;
     assert_eq!(replayed.status.code(), Some(1), "it cannot be handled still: {}", text(&replayed.stderr));
-    assert!(text(&replayed.stdout).contains("1 = 0 pending + 0 done + 1 failed + 0 skipped"), "{}", text(&replayed.stdout));
+    assert!(
+        text(&replayed.stdout).contains("1 = 0 pending + 0 done + 1 failed + 0 skipped"),
+        "{}",
+        text(&replayed.stdout)
+    );
     eventually("it is parked again", PATIENCE, async || {
         count(&shop.databases.inventory, "SELECT count(*) FROM parked WHERE state = 'parked' AND times = 2").await == 1
     })

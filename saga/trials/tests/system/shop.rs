@@ -137,6 +137,11 @@ impl Shop {
         .await;
     }
 
+    /// Counts a process that a test put together itself as running.
+    pub(crate) fn stand_in(&mut self, name: &'static str, url: String, stop: CancellationToken, ended: JoinHandle<()>) {
+        self.running.push(Running { name, url, stop, ended });
+    }
+
     /// The participants that run now, as an orchestrator that starts now is told of them.
     pub(crate) fn peers(&self) -> Vec<Peer> {
         let participants = ALL.into_iter().filter(|name| *name != "saga");

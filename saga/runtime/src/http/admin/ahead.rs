@@ -86,7 +86,8 @@ pub(super) async fn fates(State(admin): State<Admin>, Json(looked): Json<Looked>
 
 fn few_enough(messages: usize) -> Result<(), Problem> {
     let most = MOST as usize;
-    let too_many = || Problem::new(&INVALID_BODY, format!("{messages} messages are too many at once; {most} are the most"));
+    let too_many =
+        || Problem::new(&INVALID_BODY, format!("{messages} messages are too many at once; {most} are the most"));
     if messages <= most { Ok(()) } else { Err(too_many()) }
 }
 

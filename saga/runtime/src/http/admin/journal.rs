@@ -98,7 +98,10 @@ pub(super) async fn sent(
     (status = 200, description = "The extent of the span", body = Extent),
     (status = 400, description = "A parameter is not valid", body = Problem, content_type = "application/problem+json"),
 ))]
-pub(super) async fn extent(State(admin): State<Admin>, Query(which): Query<WhichSpan>) -> Result<Json<Extent>, Problem> {
+pub(super) async fn extent(
+    State(admin): State<Admin>,
+    Query(which): Query<WhichSpan>,
+) -> Result<Json<Extent>, Problem> {
     admin.extent(which.from, which.until).await.map(Json)
 }
 

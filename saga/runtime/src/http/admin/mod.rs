@@ -2,8 +2,10 @@
 //! loopback unless told otherwise; whatever changes something needs one and leaves a row in the audit.
 
 mod ahead;
+mod edit;
 mod journal;
 mod parked;
+mod verify;
 
 use std::sync::Arc;
 
@@ -76,9 +78,11 @@ pub(super) fn routes(admin: Admin) -> OpenApiRouter {
         .routes(routes!(parked::show))
         .routes(routes!(parked::replay))
         .routes(routes!(parked::discard))
+        .routes(routes!(edit::edit))
         .routes(routes!(journal::sent))
         .routes(routes!(journal::extent))
         .routes(routes!(journal::received))
+        .routes(routes!(verify::verify))
         .routes(routes!(ahead::dry_run))
         .routes(routes!(ahead::fates))
         .with_state(admin)

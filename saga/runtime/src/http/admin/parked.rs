@@ -156,7 +156,7 @@ impl Admin {
     pub(crate) async fn replay_parked(&self, id: i64, who: &str, how: &Replay) -> Result<Parked, Problem> {
         let why = how.reason.as_deref().map(checked).transpose()?;
         let mut client = self.client().await?;
-        let transaction = client.transaction().await.map_err(StoreError::from)?;
+        let transaction = Transaction::begin(&mut client).await?;
         let Closed { parked, incoming, body } = close(&transaction, id, ParkedState::Replayed).await?;
         audit(&transaction, clock::now(), who, "replay", &target(id), why).await?;
         // Published inside of the transaction: a crash between the two leaves the message parked. The
@@ -165,7 +165,7 @@ impl Admin {
         let queue = how.to.as_deref().unwrap_or(&parked.queue);
         let parcel = Parcel { route: Route::to_queue(queue), properties, body };
         self.relay.publish_confirmed(parcel).await.map_err(not_published)?;
-        transaction.commit().await.map_err(StoreError::from)?;
+        transaction.commit().await?;
         tracing::info!(operator = who, parked = id, queue, "a parked message was replayed");
         Ok(parked)
     }
@@ -207,7 +207,7 @@ pub(super) async fn discard(
 }
 
 /// A sentence for the audit.
-fn checked(reason: &str) -> Result<&str, Problem> {
+pub(super) fn checked(reason: &str) -> Result<&str, Problem> {
     let reason = reason.trim();
     let fits = !reason.is_empty() && reason.chars().count() <= 1000 && !reason.contains('\0');
     let wrong = || Problem::new(&INVALID_BODY, "reason: 1 to 1000 characters, none of them U+0000");
@@ -215,7 +215,7 @@ fn checked(reason: &str) -> Result<&str, Problem> {
 }
 
 /// Takes a message out of those that wait, or says why it does not wait.
-async fn close(transaction: &Transaction<'_>, id: i64, state: ParkedState) -> Result<Closed, Problem> {
+pub(super) async fn close(transaction: &Transaction<'_>, id: i64, state: ParkedState) -> Result<Closed, Problem> {
     if let Some(closed) = admin::close(transaction, id, state).await? {
         return Ok(closed);
     }
@@ -233,11 +233,11 @@ fn no_such(id: i64) -> Problem {
 }
 
 /// What the audit calls a parked message.
-fn target(id: i64) -> String {
+pub(super) fn target(id: i64) -> String {
     format!("parked/{id}")
 }
 
-fn not_published(error: PublishError) -> Problem {
+pub(super) fn not_published(error: PublishError) -> Problem {
     match error {
         PublishError::Unroutable { .. } | PublishError::Malformed(_) => Problem::conflict(error.to_string()),
         PublishError::Nacked | PublishError::Timeout | PublishError::NotConnected => {

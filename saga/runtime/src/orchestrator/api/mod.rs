@@ -1,9 +1,11 @@
 //! The operator's API of an orchestrator: sagas, their stories, and what a person may do to them.
 //! It knows no definition in particular; the command `saga` and any script are its clients.
 
+mod broker;
 mod publish;
 mod replays;
 mod sagas;
+mod stats;
 mod story;
 
 use std::sync::Arc;
@@ -11,6 +13,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::FromRef;
 use saga_core::Topology;
+use tokio_util::sync::CancellationToken;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -21,7 +24,7 @@ use crate::clock;
 use crate::error::StoreError;
 use crate::http::Tokens;
 use crate::http::problem::{INVALID_BODY, Problem};
-use crate::store::{Writer, audit};
+use crate::store::{Transaction, Writer, audit};
 
 const LONGEST_REASON: usize = 200;
 
@@ -42,6 +45,8 @@ pub struct Api {
     pub replays: Replays,
     /// What the broker holds.
     pub topology: &'static Topology,
+    /// Ends what would go on for as long as a client listens.
+    pub stop: CancellationToken,
 }
 
 impl FromRef<Api> for Tokens {
@@ -51,13 +56,17 @@ impl FromRef<Api> for Tokens {
 }
 
 impl Api {
+    async fn client(&self) -> Result<deadpool_postgres::Object, StoreError> {
+        Ok(self.writer.pool().get().await?)
+    }
+
     /// Leaves a row in the audit, before something is done that no transaction holds.
     async fn note(&self, who: &str, action: &str, target: &str, why: Option<&str>) -> Result<(), Problem> {
-        let mut client = self.writer.pool().get().await.map_err(StoreError::from)?;
-        let transaction = client.transaction().await.map_err(StoreError::from)?;
+        let mut client = self.client().await?;
+        let transaction = Transaction::begin(&mut client).await?;
         // Whoever names a target may write anything, and PostgreSQL keeps no U+0000.
         audit(&transaction, clock::now(), who, action, &target.replace('\0', "?"), why).await?;
-        Ok(transaction.commit().await.map_err(StoreError::from)?)
+        Ok(transaction.commit().await?)
     }
 }
 
@@ -81,6 +90,9 @@ pub fn routes(api: Api) -> (Router, OpenApi) {
         .routes(routes!(sagas::retry))
         .routes(routes!(sagas::skip))
         .routes(routes!(publish::publish))
+        .routes(routes!(stats::stats))
+        .routes(routes!(broker::queues))
+        .routes(routes!(broker::tap))
         .routes(routes!(replays::start, replays::list))
         .routes(routes!(replays::show))
         .routes(routes!(replays::messages))

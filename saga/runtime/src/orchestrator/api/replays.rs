@@ -9,7 +9,6 @@ use uuid::Uuid;
 
 use super::{Api, checked};
 use crate::broker::BrokerError;
-use crate::error::StoreError;
 use crate::http::problem::{BROKER_UNAVAILABLE, INVALID_BODY, PROCESS_SILENT, Problem};
 use crate::http::{Json, Operator, Path, Query};
 use crate::orchestrator::processes::Unanswered;
@@ -220,11 +219,5 @@ impl From<Trouble> for Problem {
             Trouble::Publish(error) => Self::new(&BROKER_UNAVAILABLE, error.to_string()),
             Trouble::Store(error) => error.into(),
         }
-    }
-}
-
-impl Api {
-    async fn client(&self) -> Result<deadpool_postgres::Object, StoreError> {
-        Ok(self.writer.pool().get().await?)
     }
 }

@@ -30,6 +30,8 @@ pub(super) struct Which {
     needs_intervention: bool,
     /// Those about this object.
     subject: Option<String>,
+    /// Those whose first message's data says this: `userId=f9ede48f-...`, or deeper `ship.to=...`. No index helps.
+    start: Option<String>,
     /// At most so many, 1 to 1000; 50 by default.
     limit: Option<i64>,
 }
@@ -50,11 +52,19 @@ pub(super) async fn list(State(api): State<Api>, Query(which): Query<Which>) -> 
     if !(1..=MOST).contains(&limit) {
         return Err(Problem::invalid_parameter(format!("limit is {limit}; it can be 1 to {MOST}")));
     }
-    let texts = [&which.state, &which.reason, &which.subject];
+    let texts = [&which.state, &which.reason, &which.subject, &which.start];
     if texts.into_iter().flatten().any(|text| text.contains('\0')) {
         return Err(Problem::invalid_parameter("a parameter contains the character U+0000"));
     }
+    let start = which.start.as_deref().map(|start| {
+        let (path, value) = start.split_once('=')?;
+        Some((path.split('.').map(str::to_owned).collect(), value.to_owned()))
+    });
+    if start == Some(None) {
+        return Err(Problem::invalid_parameter("start is not of the form name=value"));
+    }
     let filter = Filter {
+        start: start.flatten(),
         phase: which.state,
         reason: which.reason,
         started_before: which.started_before,

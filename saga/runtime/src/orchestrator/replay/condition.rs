@@ -228,7 +228,8 @@ mod tests {
 
     #[test]
     fn what_is_no_condition_is_said_to_be_none() {
-        for text in ["", "type", "typ=X", "data.petId=7", "time>=yesterday", "time=2026-11-20T12:00:00Z", "$.=1", "$.a[x]=1"]
+        for text in
+            ["", "type", "typ=X", "data.petId=7", "time>=yesterday", "time=2026-11-20T12:00:00Z", "$.=1", "$.a[x]=1"]
         {
             assert!(text.parse::<Condition>().is_err(), "{text}");
         }

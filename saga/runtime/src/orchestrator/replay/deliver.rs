@@ -55,7 +55,7 @@ impl Replays {
         for (n, item) in items.iter().enumerate() {
             let became = match &targets[n] {
                 Err(became) => *became,
-                Ok(_) => became_of(found.iter().filter(|((of, _), _)| *of == n).map(|(_, (became, _))| *became)),
+                Ok(_) => became_of(of_message(&found, n).map(|(_, (became, _))| *became)),
             };
             outcome.became.push(became);
             outcome.remarks.extend(remarks(plan, n, item, became, &found));
@@ -108,7 +108,8 @@ impl Replays {
     /// Delivers, and finds out what became of each as far as that is asked for.
     async fn send(&self, plan: &Plan, why: &str, items: &[Item], pairs: &[Pair]) -> Result<Found, Trouble> {
         let before = self.fates(items, pairs).await;
-        let send = async |pair: &Pair| Ok::<_, Trouble>((pair.clone(), (self.send_one(plan, why, items, pair).await?, None)));
+        let send =
+            async |pair: &Pair| Ok::<_, Trouble>((pair.clone(), (self.send_one(plan, why, items, pair).await?, None)));
         let mut found: Found = stream::iter(pairs)
             .map(send)
             .buffered(if matches!(plan.source, Source::Parked { .. }) { AT_ONCE } else { pairs.len().max(1) })
@@ -137,7 +138,9 @@ impl Replays {
             Ok(()) => Ok(Became::Done("delivered")),
             Err(PublishError::Unroutable { .. }) => Ok(Became::Failed("no_such_queue")),
             Err(PublishError::Malformed(_)) => Ok(Became::Failed("not_writable_as_amqp")),
-            Err(error @ (PublishError::Nacked | PublishError::Timeout | PublishError::NotConnected)) => Err(error.into()),
+            Err(error @ (PublishError::Nacked | PublishError::Timeout | PublishError::NotConnected)) => {
+                Err(error.into())
+            }
         }
     }
 
@@ -157,7 +160,8 @@ impl Replays {
         let until = tokio::time::Instant::now() + PATIENCE;
         let is_open = |became: Became| became == Became::Done("delivered");
         loop {
-            let open: Vec<Pair> = found.iter().filter(|(_, (b, _))| is_open(*b)).map(|(pair, _)| pair.clone()).collect();
+            let open: Vec<Pair> =
+                found.iter().filter(|(_, (b, _))| is_open(*b)).map(|(pair, _)| pair.clone()).collect();
             let fates = self.fates(items, &open).await;
             for (pair, (became, why)) in found.iter_mut().filter(|(_, (b, _))| is_open(*b)) {
                 match fates.get(pair) {
@@ -210,7 +214,8 @@ impl Replays {
                 continue;
             };
             for part in parts(items, asked) {
-                let messages = part.iter().map(|(n, _)| String::from_utf8_lossy(&items[*n].body).into_owned()).collect();
+                let messages =
+                    part.iter().map(|(n, _)| String::from_utf8_lossy(&items[*n].body).into_owned()).collect();
                 let answer = process.dry_run(Came { queue: queue.to_owned(), messages }).await?;
                 found.extend(part.into_iter().cloned().zip(answer.outcomes.into_iter().map(said)));
             }
@@ -221,6 +226,11 @@ impl Replays {
 
 /// What became of each message in each queue, and why.
 type Found = BTreeMap<Pair, (Became, Option<String>)>;
+
+/// What became of one message, queue by queue.
+fn of_message(found: &Found, n: usize) -> impl Iterator<Item = (&Pair, &(Became, Option<String>))> {
+    found.range((n, String::new())..(n + 1, String::new()))
+}
 
 /// Parts that a process can be asked about at once.
 fn parts<'a>(items: &[Item], pairs: Vec<&'a Pair>) -> Vec<Vec<&'a Pair>> {
@@ -292,6 +302,6 @@ fn remarks(plan: &Plan, n: usize, item: &Item, became: Became, found: &Found) ->
         return vec![remark(None, became.words().1, None)];
     }
     let tells = |became: &Became| plan.dry_run || matches!(became, Became::Failed(_));
-    let mine = found.iter().filter(|((of, _), (became, _))| *of == n && tells(became));
+    let mine = of_message(found, n).filter(|(_, (became, _))| tells(became));
     mine.map(|((_, queue), (became, why))| remark(Some(queue), became.words().1, why.as_deref())).collect()
 }

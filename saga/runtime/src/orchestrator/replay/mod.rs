@@ -24,9 +24,9 @@ use uuid::Uuid;
 
 use super::processes::{Processes, Unanswered};
 use crate::broker::{Broker, BrokerError, PublishError, Relay};
-use crate::error::StoreError;
 use crate::clock;
-use crate::store::{Pool, audit};
+use crate::error::StoreError;
+use crate::store::{Pool, Transaction, audit};
 
 pub use condition::{Condition, NoCondition};
 pub use plan::{MaxFailures, Plan, Source};
@@ -154,14 +154,16 @@ pub(crate) enum Trouble {
 impl Replays {
     /// Replays of an orchestrator with this database, through this relay, from this broker and these processes.
     #[must_use]
-    pub fn new(
-        pool: Pool,
-        relay: Relay,
-        broker: Broker,
-        processes: Processes,
-        topology: &'static Topology,
-    ) -> Self {
+    pub fn new(pool: Pool, relay: Relay, broker: Broker, processes: Processes, topology: &'static Topology) -> Self {
         Self { pool, relay, broker, processes, topology, asked: Arc::default() }
+    }
+
+    pub(crate) fn broker(&self) -> &Broker {
+        &self.broker
+    }
+
+    pub(crate) fn processes(&self) -> &Processes {
+        &self.processes
     }
 
     /// Looks at what there is for a plan, and writes it down as a replay that somebody delivers from now on.
@@ -171,12 +173,12 @@ impl Replays {
         let (id, now) = (drawn(), clock::now());
         let asked = Asked { id, plan: &plan, extent: &extent, position: &position, begins, who, why, total };
         let mut client = self.pool.get().await.map_err(StoreError::from)?;
-        let transaction = client.transaction().await.map_err(StoreError::from)?;
+        let transaction = Transaction::begin(&mut client).await?;
         asked.insert(&transaction, now).await?;
         let action = if plan.dry_run { "dry run" } else { "replay" };
         audit(&transaction, now, who, action, &id.to_string(), why).await?;
         let replay = store::find(&transaction, id).await?;
-        transaction.commit().await.map_err(StoreError::from)?;
+        transaction.commit().await?;
         self.asked.notify_one();
         replay.ok_or_else(|| Trouble::Wrong(format!("replay {id} is not there")))
     }
@@ -190,7 +192,7 @@ impl Replays {
         why: Option<&str>,
     ) -> Result<Option<(bool, Replay)>, StoreError> {
         let mut client = self.pool.get().await?;
-        let transaction = client.transaction().await?;
+        let transaction = Transaction::begin(&mut client).await?;
         let said = store::say(&transaction, id, word, clock::now()).await?;
         if said {
             let action = format!("{} replay", word.as_str());

@@ -87,20 +87,11 @@ pub(super) enum Origin {
     /// In history, where it stays.
     History,
     /// In a queue, under this tag, and before it was dead-lettered in that one.
-    Queue {
-        tag: Tag,
-        back_to: Option<String>,
-    },
+    Queue { tag: Tag, back_to: Option<String> },
     /// Parked under this address, from this queue.
-    Parked {
-        address: Address,
-        queue: String,
-    },
+    Parked { address: Address, queue: String },
     /// It is not there to be delivered, and this became of it.
-    Settled {
-        name: String,
-        became: Became,
-    },
+    Settled { name: String, became: Became },
 }
 
 /// Messages that are delivered together.

@@ -134,9 +134,8 @@ impl Asked<'_> {
     pub(crate) async fn insert(&self, transaction: &Transaction<'_>, now: Time) -> Result<(), StoreError> {
         let (plan, extent, position) = (json(self.plan)?, json(self.extent)?, json(self.position)?);
         let source = self.plan.source.as_str();
-        let params: [Param<'_>; 10] = [
-            &self.id, &source, &plan, &extent, &position, &self.begins, &self.who, &self.why, &self.total, &now,
-        ];
+        let params: [Param<'_>; 10] =
+            [&self.id, &source, &plan, &extent, &position, &self.begins, &self.who, &self.why, &self.total, &now];
         execute(transaction, INSERT, &params).await?;
         Ok(())
     }
@@ -296,11 +295,13 @@ fn counters(row: &Row, at: usize) -> Counters {
 }
 
 fn json(value: &impl Serialize) -> Result<Value, StoreError> {
-    let corrupt = |error: serde_json::Error| StoreError::Corrupt { what: "a replay".to_owned(), why: error.to_string() };
+    let corrupt =
+        |error: serde_json::Error| StoreError::Corrupt { what: "a replay".to_owned(), why: error.to_string() };
     serde_json::to_value(value).map_err(corrupt)
 }
 
 fn read<T: DeserializeOwned>(id: Uuid, value: Value) -> Result<T, StoreError> {
-    let corrupt = |error: serde_json::Error| StoreError::Corrupt { what: format!("replay {id}"), why: error.to_string() };
+    let corrupt =
+        |error: serde_json::Error| StoreError::Corrupt { what: format!("replay {id}"), why: error.to_string() };
     serde_json::from_value(value).map_err(corrupt)
 }

@@ -11,6 +11,7 @@ use super::store::{self, Ours, Owned};
 use super::{Details, Replays, Trouble};
 use crate::error::StoreError;
 use crate::process::pause;
+use crate::store::Transaction;
 
 /// How often somebody looks for replays that are nobody's.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -77,7 +78,7 @@ impl Replays {
 
     async fn begin_again(&self, owned: &mut Owned) -> Result<bool, StoreError> {
         let mut client = self.pool.get().await?;
-        let transaction = client.transaction().await?;
+        let transaction = Transaction::begin(&mut client).await?;
         let ours = owned.begin_again(&transaction).await?;
         transaction.commit().await?;
         Ok(ours)
@@ -130,9 +131,9 @@ impl Replays {
         let settled = if owned.plan.dry_run { &[][..] } else { &outcome.became[..] };
         let position = reader.position_after(chunk, settled);
         let mut client = self.pool.get().await.map_err(StoreError::from)?;
-        let transaction = client.transaction().await.map_err(StoreError::from)?;
+        let transaction = Transaction::begin(&mut client).await?;
         let ours = owned.advance(&transaction, position, &news, &outcome.remarks).await?;
-        transaction.commit().await.map_err(StoreError::from)?;
+        transaction.commit().await?;
         if ours != Ours::NoLonger {
             reader.settle(chunk, settled).await?;
         }

@@ -67,7 +67,7 @@ impl<'a> Parked<'a> {
     async fn item(&self, name: String) -> Result<Item, Trouble> {
         let address: Address = name.parse()?;
         let message = self.processes.get(&address.process)?.parked_message(address.id).await?;
-        let ParkedMessage { parked, incoming, body } = message;
+        let ParkedMessage { parked, incoming, body, .. } = message;
         // By this replay, just before it was interrupted; or by somebody else.
         let became = match parked.state.as_str() {
             "parked" => None,
@@ -93,7 +93,8 @@ impl FromStr for Address {
     type Err = Trouble;
 
     fn from_str(text: &str) -> Result<Self, Trouble> {
-        let wrong = || Trouble::Wrong(format!("{text} is no parked message: write its process and number, pet-service/3"));
+        let wrong =
+            || Trouble::Wrong(format!("{text} is no parked message: write its process and number, pet-service/3"));
         let (process, id) = text.rsplit_once('/').ok_or_else(wrong)?;
         Ok(Self { process: process.to_owned(), id: id.parse().map_err(|_| wrong())? })
     }

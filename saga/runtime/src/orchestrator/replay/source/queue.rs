@@ -17,7 +17,9 @@ pub(super) async fn survey(broker: &Broker, topology: &Topology, queue: &str) ->
             return Err(Trouble::Wrong(format!("{queue} is a stream: replay it as history, from the source stream")));
         }
         Some(QueueType::DeadLetters) => {
-            return Err(Trouble::Wrong(format!("what comes to {queue} is parked within seconds: replay what is parked")));
+            return Err(Trouble::Wrong(format!(
+                "what comes to {queue} is parked within seconds: replay what is parked"
+            )));
         }
         Some(QueueType::Quorum) | None => {}
     }
