@@ -12,7 +12,6 @@ use super::parked::{checked, close, not_published, target};
 use crate::broker::{Parcel, Properties};
 use crate::clock;
 use crate::delivery::{Would, without_nul};
-use crate::error::StoreError;
 use crate::http::problem::{CONFLICT, INVALID_BODY};
 use crate::http::{Json, Operator, Path, Problem};
 use crate::store::admin::{self, Closed, Edit, ParkedState};
