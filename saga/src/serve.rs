@@ -9,7 +9,9 @@ use saga_contract::{TOPOLOGY, processes, queues};
 use saga_core::{Backoff, DefinitionError, Timings};
 use saga_runtime::config::{ProcessConfig, parse_duration};
 use saga_runtime::orchestrator::api::{self, Api};
-use saga_runtime::orchestrator::{self, DeadLetters, Orchestrator, Peer, Peers, wake_always};
+use saga_runtime::orchestrator::{
+    self, DeadLetters, Orchestrator, Peer, Peers, Processes, Replays, replay_always, wake_always,
+};
 use saga_runtime::{Process, ProcessError, Spec};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -124,17 +126,24 @@ pub async fn serve_on(
     process.consume(queues::SAGA_INBOX, sagas.clone());
     let dead_letters = DeadLetters::new(process.writer().pool().clone(), shutdown.clone());
     process.take_raw(queues::DEAD_LETTERS, Arc::new(dead_letters));
+    let peers = Peers::new(config.processes, process.tokens().own())?;
+    let processes = Processes::new(process.admin(), peers.clone(), &TOPOLOGY);
+    let pool = process.writer().pool().clone();
+    let replays = Replays::new(pool, process.relay(), process.broker(), processes, &TOPOLOGY);
     let api = Api {
         orchestrator: Arc::clone(&sagas),
         writer: process.writer(),
         relay: process.relay(),
         tokens: process.tokens(),
-        peers: Peers::new(config.processes)?,
+        peers,
+        replays: replays.clone(),
         topology: &TOPOLOGY,
+        stop: shutdown.clone(),
     };
     let (routes, document) = api::routes(api);
     process.openapi(document);
     let writer = process.writer();
     process.background("alarms", |stop| wake_always(sagas, writer, stop));
+    process.background("replays", |stop| replay_always(replays, stop));
     Ok(process.serve(listener, routes, shutdown).await?)
 }

@@ -44,7 +44,7 @@ impl Inventory {
             Request::Commit(asked) => self.commit(asked, turn),
             Request::Pet { change, reserve: None } => {
                 let news = change.is_some_and(|change| self.pets.apply(change));
-                Ok(if news { Verdict::send(Vec::new()) } else { Verdict::ignored("no news of the pet") })
+                Ok(if news { Verdict::send(Vec::new()) } else { Verdict::no_news() })
             }
             Request::Pet { change, reserve: Some(reserve) } => {
                 let verdict = self.reserve(&reserve, turn)?;

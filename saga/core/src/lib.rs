@@ -19,7 +19,7 @@ mod message;
 mod topology;
 
 pub use backoff::Backoff;
-pub use decide::{Decision, Engine, Input, Note, OperatorWord, Refusal, Resend, Send};
+pub use decide::{Decision, Engine, Input, Note, OperatorWord, Refusal, Resend, SAGA_HAS_ENDED, Send};
 pub use definition::{Condition, DataFn, Definition, DefinitionError, IdFn, Kind, ResultFn, Rule, Start, Step, Undo};
 pub use diagram::mermaid;
 pub use events::{

@@ -162,10 +162,17 @@ impl Topology {
 
     /// The queues that take messages of this type.
     pub fn takers(&self, kind: &MessageType) -> impl Iterator<Item = &'static Queue> {
-        let (exchange, key) = (kind.exchange, kind.key);
-        self.queues
-            .iter()
-            .filter(move |queue| queue.bindings.iter().any(|b| b.exchange == exchange && matches_key(b.key, key)))
+        self.bound(kind.exchange, kind.key)
+    }
+
+    /// The queues that take what is published to this exchange with this key; of the default exchange the
+    /// queue of that name.
+    pub fn bound<'a>(&self, exchange: &'a str, key: &'a str) -> impl Iterator<Item = &'static Queue> + use<'a> {
+        let bound = move |queue: &&Queue| {
+            queue.bindings.iter().any(|b| b.exchange == exchange && matches_key(b.key, key))
+                || exchange.is_empty() && queue.name == key
+        };
+        self.queues.iter().filter(bound)
     }
 
     /// Checks that the table agrees with itself.

@@ -34,6 +34,9 @@ pub trait Handler: Send + Sync + 'static {
     fn committed(&self, _batch: &[Message]) {}
 }
 
+/// Why a message changed nothing whose aggregate is ahead of it.
+pub const NO_NEWS: &str = "an older or repeated version";
+
 /// A batch being handled.
 pub type Handling<'a> = BoxFuture<'a, Result<Decided<'a>, StoreError>>;
 
@@ -133,6 +136,12 @@ impl Verdict {
     #[must_use]
     pub fn ignored(why: &'static str) -> Self {
         Self::Done(Output { note: Some(why), ..Output::default() })
+    }
+
+    /// Handled; the aggregate is ahead of it, so nothing changed.
+    #[must_use]
+    pub fn no_news() -> Self {
+        Self::ignored(NO_NEWS)
     }
 
     /// Handled before under another id: the recorded answer goes out again.

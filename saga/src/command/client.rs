@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::time::Duration;
 
+use futures_util::Stream;
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -11,6 +12,9 @@ use super::To;
 
 /// Longer than any process lets a request take.
 const PATIENCE: Duration = Duration::from_secs(40);
+
+/// As long as a person watches.
+const FOR_EVER: Duration = Duration::from_secs(365 * 86_400);
 
 /// Talks to the processes.
 #[derive(Debug, Clone)]
@@ -82,6 +86,37 @@ impl Client {
         read(answered("the orchestrator", &self.to.saga_url, request).await?).await
     }
 
+    /// Reads text from the orchestrator.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn text(&self, path: &str) -> Result<String, Failure> {
+        let answer = answered("the orchestrator", &self.to.saga_url, self.http.get(self.saga(path)?)).await?;
+        answer.text().await.map_err(Failure::other)
+    }
+
+    /// Reads from the orchestrator for as long as it tells something.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn stream(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+    ) -> Result<impl Stream<Item = Result<Vec<u8>, Failure>> + Unpin + use<>, Failure> {
+        let request = self.http.get(self.saga(path)?).query(query).timeout(FOR_EVER);
+        let answer = answered("the orchestrator", &self.to.saga_url, request).await?;
+        if !answer.status().is_success() {
+            return Err(refused(answer).await);
+        }
+        let chunk = async |mut answer: Response| match answer.chunk().await {
+            Ok(Some(chunk)) => Some((Ok(chunk.to_vec()), answer)),
+            Ok(None) => None,
+            Err(error) => Some((Err(Failure::other(error)), answer)),
+        };
+        Ok(Box::pin(futures_util::stream::unfold(answer, chunk)))
+    }
+
     /// Writes to the orchestrator, with the operator's token.
     ///
     /// # Errors
@@ -129,16 +164,21 @@ async fn answered(process: &'static str, url: &Url, request: RequestBuilder) -> 
 }
 
 async fn read<T: DeserializeOwned>(answer: Response) -> Result<T, Failure> {
-    let status = answer.status();
-    let text = answer.text().await.map_err(Failure::other)?;
-    if status.is_success() {
-        return serde_json::from_str(&text)
-            .map_err(|error| Failure::Other(format!("the answer makes no sense: {error}")));
+    if !answer.status().is_success() {
+        return Err(refused(answer).await);
     }
+    let text = answer.text().await.map_err(Failure::other)?;
+    serde_json::from_str(&text).map_err(|error| Failure::Other(format!("the answer makes no sense: {error}")))
+}
+
+/// What a process says when it says no.
+async fn refused(answer: Response) -> Failure {
+    let status = answer.status();
+    let text = answer.text().await.unwrap_or_default();
     let problem: Value = serde_json::from_str(&text).unwrap_or_default();
     let word = |name: &str| problem.get(name).and_then(Value::as_str).map(str::to_owned);
     let detail = word("detail").or_else(|| word("title")).unwrap_or_else(|| format!("HTTP {status}"));
-    Err(Failure::Refused { status, detail })
+    Failure::Refused { status, detail }
 }
 
 /// The innermost cause says most.

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
-use super::screen::{print, print_json, table};
+use super::ids::Salted;
+use super::screen::{print, print_json, table, to_the_second};
 use super::{Client, Failure};
 
 /// Which sagas to list.
@@ -29,6 +30,11 @@ pub(super) struct Arguments {
     /// Those that a person should look at
     #[arg(long)]
     needs_intervention: bool,
+    /// Those of this customer's orders; needs the system's salt
+    #[arg(long)]
+    customer: Option<String>,
+    #[command(flatten)]
+    salted: Salted,
     /// At most so many
     #[arg(long, default_value_t = 50)]
     limit: u32,
@@ -57,6 +63,9 @@ pub(super) async fn run(client: &Client, arguments: Arguments) -> Result<(), Fai
     let mut query = vec![("limit", arguments.limit.to_string())];
     query.extend(arguments.state.map(|state| ("state", state)));
     query.extend(arguments.reason.map(|reason| ("reason", reason)));
+    if let Some(email) = &arguments.customer {
+        query.push(("start", format!("userId={}", arguments.salted.user(email)?)));
+    }
     if arguments.needs_intervention {
         query.push(("needs_intervention", "true".to_owned()));
     }
@@ -70,7 +79,6 @@ pub(super) async fn run(client: &Client, arguments: Arguments) -> Result<(), Fai
     }
     let mut table = table(&["saga", "about", "state", "reason", "started", "took", ""]);
     for saga in &found.sagas {
-        let started = saga.started_at.replace_nanosecond(0).unwrap_or(saga.started_at);
         let took = (saga.updated_at - saga.started_at).as_seconds_f64() * 1000.0;
         let mark = if saga.needs_intervention { "needs intervention" } else { "" };
         table.add_row([
@@ -78,7 +86,7 @@ pub(super) async fn run(client: &Client, arguments: Arguments) -> Result<(), Fai
             saga.subject.clone(),
             saga.state.clone(),
             saga.reason.clone().unwrap_or_default(),
-            started.format(&Rfc3339).map_err(Failure::other)?,
+            to_the_second(saga.started_at)?,
             format!("{took:.1} ms"),
             mark.to_owned(),
         ]);

@@ -2,7 +2,9 @@
 //! programs. Data goes to standard output, everything else to standard error. Exit codes: 0 done,
 //! 1 failed, 2 wrong usage.
 
+mod broker;
 mod client;
+mod ids;
 mod list;
 mod parked;
 mod publish;
@@ -10,9 +12,12 @@ mod replay;
 mod run_order;
 mod screen;
 mod show;
+mod stats;
 mod topology;
+mod verify;
+mod words;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::serve::{self, ServeConfig};
 pub use client::{Client, Failure};
@@ -56,16 +61,41 @@ enum Command {
     List(list::Arguments),
     /// Show the story of one saga, by its id or the id of its order
     Show(show::Arguments),
+    /// Count sagas by state and step
+    Stats(stats::Arguments),
     /// Draw a definition from the code, as a Mermaid flowchart
     Diagram(show::DiagramArguments),
+    /// Ask a saga to stop and undo
+    Cancel(words::Cancel),
+    /// Run a step again, as a new epoch
+    Retry(words::Retry),
+    /// Count a step as done, or as undone
+    Skip(words::Skip),
     /// Publish a message, confirmed and routed
     Publish(publish::Arguments),
-    /// Look at messages that were set aside
+    /// Watch messages as they pass an exchange
+    Tap(broker::Tap),
+    /// See to messages that were set aside
     #[command(subcommand)]
     Parked(parked::Command),
     /// Deliver stored messages again, with the same ids
     #[command(subcommand)]
     Replay(replay::Command),
+    /// Look at the queues: depth, consumers, differences; exit code 1 when there are any
+    #[command(after_help = "Example: saga queues --json")]
+    Queues,
+    /// Compute ids and counts again over all processes; exit code 1 when something disagrees
+    #[command(after_help = "Example: saga verify --json")]
+    Verify,
+    /// Compute ids before they exist
+    #[command(subcommand)]
+    Ids(ids::Command),
+    /// Print completions for a shell
+    #[command(after_help = "Example: saga completions bash > /etc/bash_completion.d/saga")]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
     /// What the broker must hold
     #[command(subcommand)]
     Topology(topology::Command),
@@ -92,7 +122,19 @@ pub async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Run(Run::Order(arguments)) => run_order::run(&Client::new(to)?, arguments).await,
         Command::List(arguments) => list::run(&Client::new(to)?, arguments).await,
         Command::Show(arguments) => show::run(&Client::new(to)?, arguments).await,
-        Command::Diagram(arguments) => show::diagram(&to, arguments),
+        Command::Diagram(arguments) => show::diagram(&to, arguments).await,
+        Command::Stats(arguments) => stats::run(&Client::new(to)?, arguments).await,
+        Command::Tap(which) => broker::tap(&Client::new(to)?, which).await,
+        Command::Queues => broker::queues(&Client::new(to)?).await,
+        Command::Verify => verify::run(&Client::new(to)?).await,
+        Command::Ids(command) => ids::run(&to, command),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Arguments::command(), "saga", &mut std::io::stdout());
+            Ok(())
+        }
+        Command::Cancel(word) => words::cancel(&Client::new(to)?, word).await,
+        Command::Retry(word) => words::retry(&Client::new(to)?, word).await,
+        Command::Skip(word) => words::skip(&Client::new(to)?, word).await,
         Command::Publish(arguments) => publish::run(&Client::new(to)?, arguments).await,
         Command::Parked(command) => parked::run(&Client::new(to)?, command).await,
         Command::Replay(command) => replay::run(&Client::new(to)?, command).await,

@@ -1,8 +1,9 @@
 //! `saga parked`.
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
+use super::publish::{parse, read};
 use super::screen::{print, print_json, table, text};
 use super::{Client, Failure};
 
@@ -21,18 +22,47 @@ pub(super) enum Command {
         /// Process and number, as `parked list` shows them: inventory-service/3
         id: String,
     },
+    /// Replace one by an edited copy: an id derived from the original's, the difference on record, the original closed
+    #[command(after_help = "Example: saga parked edit pet-service/3 --set $.data.petId=7 --reason typo")]
+    Edit(Edit),
+    /// Close one for good; it keeps its row and is never handled
+    #[command(after_help = "Example: saga parked discard inventory-service/3 --reason sent-by-a-test")]
+    Discard {
+        /// Process and number, as `parked list` shows them
+        id: String,
+        /// Why, for the audit
+        #[arg(long)]
+        reason: String,
+    },
+}
+
+/// What to correct.
+#[derive(Debug, Args)]
+pub(super) struct Edit {
+    /// Process and number, as `parked list` shows them
+    id: String,
+    /// Put this JSON value (or text) in this place: $.data.status=available; repeatable
+    #[arg(long = "set", value_name = "PATH=VALUE", required_unless_present = "message")]
+    changes: Vec<String>,
+    /// The whole corrected message: JSON, @FILE, or - for standard input
+    #[arg(long, conflicts_with = "changes")]
+    message: Option<String>,
+    /// Why, for the audit
+    #[arg(long)]
+    reason: String,
 }
 
 pub(super) async fn run(client: &Client, command: Command) -> Result<(), Failure> {
     match command {
         Command::List => list(client).await,
         Command::Show { id } => show(client, &id).await,
+        Command::Edit(edit) => edited(client, edit).await,
+        Command::Discard { id, reason } => discard(client, &id, &reason).await,
     }
 }
 
 async fn list(client: &Client) -> Result<(), Failure> {
-    let processes: Vec<Value> = client.get("admin/processes", &[]).await?;
-    let names = [OWN.to_owned()].into_iter().chain(processes.iter().map(|process| text(process, "name")));
+    let names = names(client).await?;
     let (mut parked, mut unseen) = (Vec::new(), Vec::new());
     for name in names {
         match client.get::<Value>(&path(&name, "parked"), &[("limit", "1000".to_owned())]).await {
@@ -64,6 +94,12 @@ async fn list(client: &Client) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The names of all processes, the orchestrator's first.
+pub(super) async fn names(client: &Client) -> Result<Vec<String>, Failure> {
+    let processes: Vec<Value> = client.get("admin/processes", &[]).await?;
+    Ok([OWN.to_owned()].into_iter().chain(processes.iter().map(|process| text(process, "name"))).collect())
+}
+
 fn of_process(name: &str, answer: &Value) -> Vec<Value> {
     let parked = answer.get("parked").and_then(Value::as_array).cloned().unwrap_or_default();
     let with_process = |mut message: Value| {
@@ -92,8 +128,55 @@ async fn show(client: &Client, id: &str) -> Result<(), Failure> {
     Ok(())
 }
 
+async fn edited(client: &Client, Edit { id, changes, message, reason }: Edit) -> Result<(), Failure> {
+    let (process, number) = address(&id)?;
+    let message = match message {
+        Some(text) => parse(&read(&text)?)?,
+        None => changed(client, process, number, &changes).await?,
+    };
+    let body = json!({ "message": message, "reason": reason });
+    let edited: Value = client.post(&path(process, &format!("parked/{number}/edit")), &body).await?;
+    if client.json() {
+        return print_json(&edited);
+    }
+    print(&format!("{id}  edited: its copy {} is in {}", text(&edited, "message_id"), text(&edited, "queue")));
+    for change in edited.get("difference").and_then(Value::as_array).into_iter().flatten() {
+        print(&format!("  {}  {} -> {}", text(change, "path"), text(change, "before"), text(change, "after")));
+    }
+    Ok(())
+}
+
+/// The original with other values in some places.
+async fn changed(client: &Client, process: &str, number: i64, changes: &[String]) -> Result<Value, Failure> {
+    let parked: Value = client.get(&path(process, &format!("parked/{number}")), &[]).await?;
+    let original = parked.pointer("/body/text").and_then(Value::as_str).unwrap_or_default();
+    let mut message = parse(original)?;
+    for change in changes {
+        let wrong = || Failure::Usage(format!("{change} is not PATH=VALUE, as in $.data.status=available"));
+        let (place, value) = change.split_once('=').ok_or_else(wrong)?;
+        let mut names = place.strip_prefix("$.").ok_or_else(wrong)?.split('.');
+        let place = names.try_fold(&mut message, |place, name| {
+            Some(place.as_object_mut()?.entry(name).or_insert_with(|| json!({})))
+        });
+        *place.ok_or_else(|| Failure::Usage(format!("{change}: there is no such place in the message")))? =
+            serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
+    }
+    Ok(message)
+}
+
+async fn discard(client: &Client, id: &str, reason: &str) -> Result<(), Failure> {
+    let (process, number) = address(id)?;
+    let body = json!({ "reason": reason });
+    let message: Value = client.post(&path(process, &format!("parked/{number}/discard")), &body).await?;
+    if client.json() {
+        return print_json(&message);
+    }
+    print(&format!("{id}  {}", text(&message, "state")));
+    Ok(())
+}
+
 /// Process and number of a parked message.
-pub(super) fn address(id: &str) -> Result<(&str, i64), Failure> {
+fn address(id: &str) -> Result<(&str, i64), Failure> {
     let wrong = || Failure::Usage(format!("{id} is not PROCESS/NUMBER; `saga parked list` shows what there is"));
     let (process, number) = id.rsplit_once('/').ok_or_else(wrong)?;
     Ok((process, number.parse().map_err(|_| wrong())?))

@@ -1,8 +1,10 @@
 //! `saga publish`.
 
 use std::io::Read;
+use std::time::Duration;
 
 use clap::Args;
+use indicatif::ProgressBar;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -32,28 +34,68 @@ pub(super) struct Arguments {
     /// Publish the data as it is, without an envelope
     #[arg(long)]
     raw: bool,
+    /// Each line of the data is a message of its own; at most so many a second
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "id")]
+    rate: Option<u32>,
+    /// Publish nothing; say where it would go, and what it would do there
+    #[arg(long)]
+    dry_run: bool,
 }
 
 pub(super) async fn run(client: &Client, arguments: Arguments) -> Result<(), Failure> {
     if !arguments.raw && arguments.kind.is_none() {
         return Err(Failure::Usage("--type is missing; --raw publishes the data without an envelope".to_owned()));
     }
-    let bytes = read(&arguments.data)?;
-    let data = if arguments.raw { Value::String(bytes) } else { parse(&bytes)? };
-    let body = json!({
-        "exchange": arguments.exchange, "key": arguments.key, "type": arguments.kind, "data": data,
-        "subject": arguments.subject, "id": arguments.id, "raw": arguments.raw,
-    });
-    let published: Value = client.post("admin/publish", &body).await?;
-    if client.json() {
-        return print_json(&published);
+    let text = read(&arguments.data)?;
+    let Some(rate) = arguments.rate else {
+        let published = one(client, &arguments, &text).await?;
+        return show(client, &arguments, &published);
+    };
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    let progress = ProgressBar::new(lines.len() as u64);
+    let mut pace = tokio::time::interval(Duration::from_secs_f64(1.0 / f64::from(rate)));
+    for line in &lines {
+        pace.tick().await;
+        let published = one(client, &arguments, line).await?;
+        progress.suspend(|| show(client, &arguments, &published))?;
+        progress.inc(1);
     }
-    print(&text(&published, "id"));
-    eprintln!("published to {} with key {}: confirmed and routed", arguments.exchange, arguments.key);
+    progress.finish_and_clear();
+    eprintln!("{} messages", lines.len());
     Ok(())
 }
 
-fn read(data: &str) -> Result<String, Failure> {
+async fn one(client: &Client, arguments: &Arguments, text: &str) -> Result<Value, Failure> {
+    let data = if arguments.raw { Value::String(text.to_owned()) } else { parse(text)? };
+    let body = json!({
+        "exchange": arguments.exchange, "key": arguments.key, "type": arguments.kind, "data": data,
+        "subject": arguments.subject, "id": arguments.id, "raw": arguments.raw, "dry_run": arguments.dry_run,
+    });
+    client.post("admin/publish", &body).await
+}
+
+fn show(client: &Client, arguments: &Arguments, published: &Value) -> Result<(), Failure> {
+    if client.json() {
+        return print_json(published);
+    }
+    print(&text(published, "id"));
+    let Some(would) = published.get("would").and_then(Value::as_array) else {
+        eprintln!("published to {} with key {}: confirmed and routed", arguments.exchange, arguments.key);
+        return Ok(());
+    };
+    for queue in would {
+        let outcome = queue.get("outcome").cloned().unwrap_or_default();
+        let (would, why) = (text(&outcome, "would"), text(&outcome, "why"));
+        let would =
+            if would.is_empty() { "nobody who can be asked consumes it".to_owned() } else { would.replace('_', " ") };
+        print(&format!("  {}  {would}  {why}", text(queue, "queue")));
+    }
+    eprintln!("a dry run: nothing was published");
+    Ok(())
+}
+
+/// Data that is given as it is, in a file, or on standard input.
+pub(super) fn read(data: &str) -> Result<String, Failure> {
     if data == "-" {
         let mut text = String::new();
         std::io::stdin()
@@ -67,6 +109,7 @@ fn read(data: &str) -> Result<String, Failure> {
     }
 }
 
-fn parse(text: &str) -> Result<Value, Failure> {
+/// Data as JSON.
+pub(super) fn parse(text: &str) -> Result<Value, Failure> {
     serde_json::from_str(text).map_err(|error| Failure::Usage(format!("the data is no JSON: {error}")))
 }

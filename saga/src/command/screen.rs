@@ -1,10 +1,14 @@
 //! What people see: tables, and the timeline of a saga.
 #![allow(clippy::print_stdout, reason = "a command's data goes to standard output")]
 
+use std::io::IsTerminal;
+use std::time::Duration;
+
 use comfy_table::{ContentArrangement, Table, presets};
 use saga_core::Time;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
 /// Prints data for a program.
@@ -18,11 +22,34 @@ pub(super) fn print(text: &str) {
     println!("{text}");
 }
 
+/// Shows something once, or again and again until it says that there is no more to see.
+pub(super) async fn watched(
+    every: Option<Duration>,
+    mut show: impl AsyncFnMut() -> Result<bool, super::Failure>,
+) -> Result<(), super::Failure> {
+    let Some(every) = every else { return show().await.map(|_| ()) };
+    loop {
+        if std::io::stdout().is_terminal() {
+            // Clears the screen, and begins at its top.
+            print!("\x1b[2J\x1b[H");
+        }
+        if !show().await? {
+            return Ok(());
+        }
+        tokio::time::sleep(every).await;
+    }
+}
+
 /// A table with a head and no lines.
 pub(super) fn table(head: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_header(head);
     table
+}
+
+/// A time for a person.
+pub(super) fn to_the_second(time: Time) -> Result<String, super::Failure> {
+    time.replace_nanosecond(0).unwrap_or(time).format(&Rfc3339).map_err(super::Failure::other)
 }
 
 /// The first digits of an id, enough for a person.

@@ -60,6 +60,8 @@ pub enum OperatorWord {
     Skip {
         /// The step.
         step: String,
+        /// It is being undone and counts as undone; otherwise it counts as done.
+        undone: bool,
     },
 }
 
@@ -95,6 +97,9 @@ pub struct Resend {
     /// The participant's queue.
     pub queue: &'static str,
 }
+
+/// Why an input changed nothing of a saga that has ended.
+pub const SAGA_HAS_ENDED: &str = "the saga has ended";
 
 /// What became of an input that was not refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -199,7 +204,7 @@ impl Engine {
             Phase::Running | Phase::Prepared => running::answer(run, row, answer, message),
             Phase::Completing => completing::answer(run, row, answer, message),
             Phase::Compensating => compensating::answer(run, row, answer, message),
-            Phase::Completed | Phase::Rejected | Phase::Cancelled => Ok(run.ignored("the saga has ended")),
+            Phase::Completed | Phase::Rejected | Phase::Cancelled => Ok(run.ignored(SAGA_HAS_ENDED)),
         }
     }
 

@@ -12,7 +12,7 @@ pub(super) fn operator(run: Run<'_>, word: &OperatorWord) -> Result<Decision, Re
     match word {
         OperatorWord::Cancel { reason } => cancel(run, reason),
         OperatorWord::Retry { step, starter } => retry(run, step, starter.as_deref()),
-        OperatorWord::Skip { step } => skip(run, step),
+        OperatorWord::Skip { step, undone } => skip(run, step, *undone),
     }
 }
 
@@ -52,10 +52,14 @@ fn retry(run: Run<'_>, step: &str, starter: Option<&Message>) -> Result<Decision
     Ok(run.applied())
 }
 
-fn skip(run: Run<'_>, step: &str) -> Result<Decision, Refusal> {
+fn skip(run: Run<'_>, step: &str, undone: bool) -> Result<Decision, Refusal> {
     let row = row_of(&run, step)?;
     let awaited = run.next.steps[row].waiting().filter(|direction| is_awaited(&run, *direction));
     match awaited {
+        Some(Direction::Undo) if !undone => {
+            refuse(&run, &format!("step {step} is being undone: it can be counted as undone, not as done"))
+        }
+        Some(Direction::Do) if undone => refuse(&run, &format!("step {step} is not being undone")),
         Some(Direction::Undo) => {
             let mut run = run.begin();
             run.next.steps[row].settle(StepState::Undone);

@@ -169,8 +169,8 @@ fn a_no_to_a_skipped_step_changes_nothing() {
 
 #[test]
 fn a_skipped_undo_counts_as_undone() {
-    let story = compensating().when(operator_skips("reserve_inventory")).then_sends(["RELEASE_PET"]);
-    story.when(operator_skips("reserve_pet")).then_sends(["SAGA_REJECTED"]).then_it_is(Phase::Rejected);
+    let story = compensating().when(operator_skips_the_undo_of("reserve_inventory")).then_sends(["RELEASE_PET"]);
+    story.when(operator_skips_the_undo_of("reserve_pet")).then_sends(["SAGA_REJECTED"]).then_it_is(Phase::Rejected);
 }
 
 #[test]
@@ -191,4 +191,11 @@ fn a_skip_is_refused_where_it_would_break_the_saga() {
 fn a_grant_is_no_run_of_a_step() {
     let story = prepared().when(told("ORDER_APPROVAL_GRANTED", Some("approval"), json!({})).of_epoch(3));
     story.then_refuses("never asked for").then_it_is(Phase::Prepared);
+}
+
+#[test]
+fn what_is_being_undone_is_not_counted_as_done_by_mistake_nor_the_other_way_round() {
+    compensating().when(operator_skips("reserve_inventory")).then_refuses("it can be counted as undone, not as done");
+    completing().when(operator_skips_the_undo_of("sell_pet")).then_refuses("waits for no answer");
+    an_order().when(operator_skips_the_undo_of("reserve_pet")).then_refuses("is not being undone");
 }

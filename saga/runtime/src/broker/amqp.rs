@@ -17,10 +17,12 @@ pub const CONTENT_TYPE: &str = "application/cloudevents+json";
 /// On disk before it is confirmed.
 const PERSISTENT: u8 = 2;
 const DELIVERY_COUNT: &str = "x-delivery-count";
+const STREAM_OFFSET: &str = "x-stream-offset";
 /// Headers that brokers keep, and those that would send a copy elsewhere: a message that is
 /// published again must not carry them, else it would count as delivered before.
-const BROKERS_OWN: [&str; 11] = [
+const BROKERS_OWN: [&str; 12] = [
     DELIVERY_COUNT,
+    STREAM_OFFSET,
     "x-acquired-count",
     "x-death",
     "x-first-death-reason",
@@ -56,9 +58,17 @@ pub(crate) fn delivery_count(delivery: &Delivery) -> u32 {
     if !delivery.redelivered {
         return 0;
     }
-    let headers = delivery.properties.headers().as_ref();
-    let counted = headers.and_then(|headers| headers.inner().get(DELIVERY_COUNT)).and_then(integer);
+    let counted = header(delivery, DELIVERY_COUNT).and_then(integer);
     counted.and_then(|count| u32::try_from(count).ok()).unwrap_or(1)
+}
+
+/// The place in its stream of a message that was read from one.
+pub(crate) fn stream_offset(delivery: &Delivery) -> Option<u64> {
+    header(delivery, STREAM_OFFSET).and_then(integer).and_then(|offset| u64::try_from(offset).ok())
+}
+
+fn header<'a>(delivery: &'a Delivery, name: &str) -> Option<&'a AMQPValue> {
+    delivery.properties.headers().as_ref()?.inner().get(name)
 }
 
 fn integer(value: &AMQPValue) -> Option<i64> {

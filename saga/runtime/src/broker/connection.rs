@@ -144,6 +144,11 @@ impl Broker {
         done
     }
 
+    /// Whether the stream of all events is part of what the broker must hold.
+    pub(crate) fn has_stream(&self) -> bool {
+        self.0.options.event_stream
+    }
+
     /// The topology that the broker must hold.
     pub(crate) fn topology(&self) -> &'static Topology {
         self.0.topology
@@ -186,7 +191,7 @@ impl Broker {
     }
 
     // lapin sets TCP_NODELAY by itself, and its auto-recovery is off unless asked for.
-    async fn open(&self, purpose: &'static str) -> Result<Connection, BrokerError> {
+    pub(crate) async fn open(&self, purpose: &'static str) -> Result<Connection, BrokerError> {
         let properties = ConnectionProperties::default()
             .with_connection_name(self.0.process.as_str().into())
             .with_client_property("purpose".into(), purpose.into());
@@ -224,7 +229,7 @@ impl Session {
     }
 }
 
-async fn leave(connection: &Connection) {
+pub(crate) async fn leave(connection: &Connection) {
     if let Err(error) = within(LEAVE, "closing the connection", connection.close(200, "OK".into())).await {
         tracing::debug!(%error, "RabbitMQ was left without a farewell");
     }

@@ -10,7 +10,9 @@ mod counters;
 mod error;
 mod gate;
 mod held;
+mod look;
 mod publisher;
+mod reader;
 pub mod relay;
 mod stream;
 pub mod topology;
@@ -26,6 +28,8 @@ pub use amqp::{CONTENT_TYPE, Unwritable};
 pub use connection::{Broker, Link, Links};
 pub use counters::Counters;
 pub use error::{BrokerError, PublishError};
+pub(crate) use look::{QueueLook, Tap};
+pub(crate) use reader::{Offset, QueueReader, StreamReader, Tag, Taken};
 pub use relay::{Parcel, Publisher, Relay};
 pub use window::{ConfirmChannel, WINDOW};
 

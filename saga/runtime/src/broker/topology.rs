@@ -62,7 +62,8 @@ async fn declare_exchange(channel: &Channel, exchange: &Exchange, passive: bool)
     within(ANSWER, format!("declaring {what}"), answer).await.map_err(|error| error.about(&what))
 }
 
-async fn declare_queue(channel: &Channel, queue: &Queue, passive: bool) -> Result<(), BrokerError> {
+/// Declares a queue, or checks that it exists.
+pub(crate) async fn declare_queue(channel: &Channel, queue: &Queue, passive: bool) -> Result<(), BrokerError> {
     let options = QueueDeclareOptions { passive, durable: true, ..QueueDeclareOptions::default() };
     let answer = channel.queue_declare(queue.name.into(), options, arguments(queue));
     let what = format!("the queue {}", queue.name);

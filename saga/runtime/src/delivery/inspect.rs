@@ -156,7 +156,8 @@ pub(crate) fn incoming_from(meta: &Value, body: Vec<u8>) -> Incoming {
     }
 }
 
-fn without_nul(value: Value) -> Value {
+/// JSON that PostgreSQL can hold: it keeps no U+0000.
+pub(crate) fn without_nul(value: Value) -> Value {
     match value {
         Value::String(text) => Value::String(storable(&text)),
         Value::Array(items) => items.into_iter().map(without_nul).collect(),

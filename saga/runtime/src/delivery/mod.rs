@@ -7,6 +7,7 @@
 
 mod aside;
 mod attempt;
+mod dry_run;
 mod inspect;
 
 use std::collections::BTreeMap;
@@ -27,7 +28,8 @@ use crate::handler::Handler;
 use crate::metrics::Metrics;
 use crate::store::{Due, Pool, Publish, keys_due};
 use aside::Failed;
-pub(crate) use inspect::{Candidate, Inspected, inspect, key_of_bytes, meta};
+pub(crate) use dry_run::{Delivered, DryRun, Fate, Would};
+pub(crate) use inspect::{Bad, Candidate, Inspected, inspect, key_of_bytes, meta, without_nul};
 
 /// A message that the broker delivered this often, and nobody settled, crashes its consumer.
 pub(crate) const CRASH_LOOP: u32 = 10;

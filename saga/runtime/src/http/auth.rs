@@ -11,13 +11,18 @@ use axum::http::{HeaderMap, HeaderValue};
 use sha2::{Digest, Sha256};
 
 use super::problem::{Problem, UNAUTHORIZED};
+use crate::secret::Secret;
 
 /// A shorter token could be guessed.
 const SHORTEST: usize = 16;
 
 /// The tokens of a process. Cheap to clone. `Debug` shows names alone.
 #[derive(Clone, Default)]
-pub struct Tokens(Arc<[Entry]>);
+pub struct Tokens {
+    entries: Arc<[Entry]>,
+    /// The first of them, to be shown to other processes.
+    first: Option<Secret>,
+}
 
 struct Entry {
     name: String,
@@ -65,12 +70,13 @@ impl Tokens {
     /// As [`Tokens::read`].
     pub fn parse(text: &str) -> Result<Self, TokensError> {
         let (mut names, mut digests, mut entries) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
+        let mut first = None;
         for (index, line) in text.lines().map(str::trim).enumerate() {
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
             let wrong = |why| TokensError::Line { line: index + 1, why };
-            let entry = entry(line).map_err(wrong)?;
+            let (entry, token) = entry(line).map_err(wrong)?;
             if !names.insert(entry.name.clone()) {
                 return Err(wrong("the name was used before"));
             }
@@ -78,8 +84,16 @@ impl Tokens {
                 return Err(wrong("the token was used before, so it would not tell who it is"));
             }
             entries.push(entry);
+            first.get_or_insert_with(|| Secret::new(token));
         }
-        Ok(Self(entries.into()))
+        Ok(Self { entries: entries.into(), first })
+    }
+
+    /// What this process shows to others when it writes there: the first token of the file, which all
+    /// processes share.
+    #[must_use]
+    pub fn own(&self) -> Option<Secret> {
+        self.first.clone()
     }
 
     /// Whose token this is.
@@ -87,17 +101,19 @@ impl Tokens {
     pub fn name_of(&self, token: &str) -> Option<&str> {
         let digest = digest(token);
         // Digests of secrets are compared, and all of them: time tells nothing of a token.
-        self.0.iter().fold(None, |found, entry| if entry.digest == digest { Some(entry.name.as_str()) } else { found })
+        self.entries
+            .iter()
+            .fold(None, |found, entry| if entry.digest == digest { Some(entry.name.as_str()) } else { found })
     }
 }
 
 impl std::fmt::Debug for Tokens {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_set().entries(self.0.iter().map(|entry| &entry.name)).finish()
+        f.debug_set().entries(self.entries.iter().map(|entry| &entry.name)).finish()
     }
 }
 
-fn entry(line: &str) -> Result<Entry, &'static str> {
+fn entry(line: &str) -> Result<(Entry, &str), &'static str> {
     let (name, token) = line.split_once(':').ok_or("it is not name:token")?;
     let (name, token) = (name.trim(), token.trim());
     if name.is_empty() {
@@ -106,7 +122,7 @@ fn entry(line: &str) -> Result<Entry, &'static str> {
     if token.len() < SHORTEST {
         return Err("the token has fewer than 16 characters");
     }
-    Ok(Entry { name: name.to_owned(), digest: digest(token) })
+    Ok((Entry { name: name.to_owned(), digest: digest(token) }, token))
 }
 
 fn digest(token: &str) -> [u8; 32] {

@@ -5,7 +5,7 @@
 //! return [`Problem`]s, and name an [`Operator`] as an argument where a token is needed.
 
 mod about;
-mod admin;
+pub(crate) mod admin;
 mod auth;
 mod extract;
 mod health;
@@ -26,10 +26,11 @@ use tower_http::trace::TraceLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::broker::{Broker, Relay};
+use crate::broker::Broker;
 use crate::metrics::Metrics;
 use crate::store::Pool;
 
+pub use admin::Admin;
 pub use auth::{Operator, Tokens, TokensError};
 pub use extract::{Json, Path, Query};
 pub use limits::Limits;
@@ -47,12 +48,10 @@ pub struct Parts {
     pub broker: Broker,
     /// Its database.
     pub pool: Pool,
-    /// Publishes parked messages again.
-    pub relay: Relay,
+    /// What operators do here.
+    pub admin: Admin,
     /// What it counts.
     pub metrics: Arc<Metrics>,
-    /// Who may write.
-    pub tokens: Tokens,
     /// The document of its own routes.
     pub openapi: utoipa::openapi::OpenApi,
     /// Whether the schema is up to date: before, the process's own routes answer 503.
@@ -69,7 +68,7 @@ pub struct Parts {
 /// When `routes` has a path that every process has already.
 pub fn app(parts: Parts, routes: Router) -> Router {
     parts.metrics.register_broker(parts.broker.counters());
-    let (admin, document) = admin::routes(admin::Admin::of(&parts)).split_for_parts();
+    let (admin, document) = admin::routes(parts.admin.clone()).split_for_parts();
     let (process, document) = about_and_health(&parts, document).split_for_parts();
     let document = openapi::merged(parts.openapi, document, parts.name, parts.version);
     let work = routes.merge(admin).layer(from_fn_with_state(parts.schema, health::schema_first));

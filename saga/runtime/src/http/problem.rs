@@ -214,6 +214,12 @@ impl Problem {
         self.0.status
     }
 
+    /// What happened, for the person who reads it.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        self.0.body.detail.as_deref().unwrap_or(&self.0.body.title)
+    }
+
     /// What kind of problem, a URN.
     #[must_use]
     pub fn kind(&self) -> &str {

@@ -4,7 +4,9 @@ pub mod api;
 mod dead_letters;
 mod handler;
 mod peers;
+mod processes;
 mod query;
+pub mod replay;
 mod store;
 mod wake;
 mod words;
@@ -23,7 +25,9 @@ use store::Sagas;
 
 pub use dead_letters::DeadLetters;
 pub use peers::{Peer, Peers, Silent};
+pub use processes::Processes;
 pub use query::{Entry, Filter, SagaSummary, Seen, find, list, timeline};
+pub use replay::{Replays, replay_always};
 pub use wake::{wake_always, wake_due};
 pub use words::{WordError, say};
 

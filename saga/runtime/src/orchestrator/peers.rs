@@ -3,11 +3,18 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use reqwest::{Client, Method, Response, Url};
+use reqwest::{Client, Method, RequestBuilder, Response, Url};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::processes::Unanswered;
+use crate::secret::Secret;
 
 /// A process that does not answer within this is said not to have.
 const PATIENCE: Duration = Duration::from_secs(3);
+
+/// How long a process may take for a chunk of a replay.
+const FOR_WORK: Duration = Duration::from_secs(10);
 
 /// Another process: `pet-service=http://127.0.0.1:8081`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +30,8 @@ pub struct Peer {
 pub struct Peers {
     peers: Vec<Peer>,
     client: Client,
+    /// What this process shows when it writes there.
+    token: Option<Secret>,
 }
 
 /// A process that did not answer, or not as it should.
@@ -48,12 +57,13 @@ impl FromStr for Peer {
 }
 
 impl Peers {
-    /// These processes.
+    /// These processes; what is written there carries this token.
     ///
     /// # Errors
     /// The HTTP client cannot be made.
-    pub fn new(peers: Vec<Peer>) -> Result<Self, reqwest::Error> {
-        Ok(Self { peers, client: Client::builder().timeout(PATIENCE).build()? })
+    pub fn new(peers: Vec<Peer>, token: Option<Secret>) -> Result<Self, reqwest::Error> {
+        let client = Client::builder().timeout(PATIENCE).tcp_nodelay(true).build()?;
+        Ok(Self { peers, client, token })
     }
 
     /// All of them.
@@ -76,6 +86,33 @@ impl Peers {
         let url = peer.at(path)?;
         let answer = self.client.get(url).send().await.and_then(Response::error_for_status).map_err(silent)?;
         answer.json().await.map_err(silent)
+    }
+
+    /// Asks one of them for work that takes longer, or tells it to do something, and reads why it says no.
+    ///
+    /// # Errors
+    /// [`Unanswered`].
+    pub(crate) async fn call<T: DeserializeOwned>(
+        &self,
+        peer: &Peer,
+        method: Method,
+        path: &str,
+        with: impl FnOnce(RequestBuilder) -> RequestBuilder,
+    ) -> Result<T, Unanswered> {
+        let silent = |error: reqwest::Error| Silent { process: peer.name.clone(), why: in_words(&error) };
+        let mut request = with(self.client.request(method, peer.at(path)?).timeout(FOR_WORK));
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token.expose());
+        }
+        let answer = request.send().await.map_err(silent)?;
+        let status = answer.status();
+        if status.is_success() {
+            return Ok(answer.json().await.map_err(silent)?);
+        }
+        let problem: Value = answer.json().await.unwrap_or_default();
+        let said = ["detail", "title"].iter().find_map(|word| problem.get(word)?.as_str());
+        let detail = said.map_or_else(|| format!("HTTP {status}"), str::to_owned);
+        Err(Unanswered::Refused { process: peer.name.clone(), status, detail })
     }
 
     /// Passes a request on to one of them, with the token of whoever asks.

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::store::read_state;
 use crate::error::StoreError;
-use crate::store::{Pool, Transaction, execute, query, query_opt};
+use crate::store::{Param, Pool, Transaction, execute, query, query_opt};
 
 const LIST: &str = "
     SELECT id, definition, subject, phase, reason, needs_intervention, started_at, updated_at, ended_at
@@ -15,6 +15,7 @@ const LIST: &str = "
     WHERE ($1::text IS NULL OR phase = $1) AND ($2::text IS NULL OR reason = $2)
       AND ($3::timestamptz IS NULL OR started_at < $3) AND (NOT $4 OR needs_intervention)
       AND ($5::text IS NULL OR subject = $5)
+      AND ($7::text[] IS NULL OR state->'start' #>> $7 = $8)
     ORDER BY started_at DESC LIMIT $6";
 
 // One plan for all filters would read the whole table and sort it: 80 ms of 200,000 sagas, where this takes 0.1 ms.
@@ -44,6 +45,8 @@ pub struct Filter {
     pub needs_intervention: bool,
     /// Only those about this.
     pub subject: Option<String>,
+    /// Only those whose first message said this there: a path into its data, and the value as text.
+    pub start: Option<(Vec<String>, String)>,
     /// At most this many.
     pub limit: i64,
 }
@@ -122,8 +125,10 @@ pub async fn list(pool: &Pool, filter: &Filter) -> Result<Vec<SagaSummary>, Stor
     let mut client = pool.get().await?;
     let reading = Transaction::begin(&mut client).await?;
     execute(&reading, PLAN_FOR_THIS, &[]).await?;
-    let Filter { phase, reason, started_before, needs_intervention, subject, limit } = filter;
-    let rows = query(&reading, LIST, &[phase, reason, started_before, needs_intervention, subject, limit]).await?;
+    let Filter { phase, reason, started_before, needs_intervention, subject, start, limit } = filter;
+    let (path, value) = (start.as_ref().map(|(path, _)| path), start.as_ref().map(|(_, value)| value));
+    let params: [Param<'_>; 8] = [phase, reason, started_before, needs_intervention, subject, limit, &path, &value];
+    let rows = query(&reading, LIST, &params).await?;
     let summary = |row: &tokio_postgres::Row| SagaSummary {
         id: row.get(0),
         definition: row.get(1),

@@ -9,7 +9,7 @@ pub(crate) use run::pause;
 pub use signal::shutdown_signal;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use futures_util::future::BoxFuture;
 use idforge::Salt;
@@ -22,8 +22,9 @@ use crate::broker::consumer::Subscription;
 use crate::broker::topology::Options;
 use crate::broker::{Broker, BrokerError, Deliver, Publisher, Relay, relay};
 use crate::config::ProcessConfig;
+use crate::delivery::Delivery;
 use crate::handler::Handler;
-use crate::http::{Limits, Parts, Tokens};
+use crate::http::{Admin, Limits, Parts, Tokens};
 use crate::metrics::Metrics;
 use crate::store::{self, OutboxMarks, Pool, Publish, SchemaError, Writer};
 
@@ -56,7 +57,11 @@ pub struct Process {
     subscriptions: Vec<Subscription>,
     loops: Vec<(&'static str, Loop)>,
     openapi: utoipa::openapi::OpenApi,
+    delivery: Deliveries,
 }
+
+/// Where the delivery of a process is found once it is put together, by those who were there before.
+pub(crate) type Deliveries = Arc<OnceLock<Arc<Delivery>>>;
 
 type Loop = Box<dyn FnOnce(CancellationToken) -> BoxFuture<'static, ()> + Send + Sync>;
 
@@ -112,6 +117,7 @@ impl Process {
             subscriptions: Vec::new(),
             loops: Vec::new(),
             openapi: utoipa::openapi::OpenApi::default(),
+            delivery: Deliveries::default(),
             metrics: Arc::new(Metrics::default()),
             spec,
             config,
@@ -166,6 +172,19 @@ impl Process {
         self.relay.clone()
     }
 
+    /// What operators do at this process, without the way over HTTP.
+    #[must_use]
+    pub fn admin(&self) -> Admin {
+        let admin = Admin::new(self.pool.clone(), self.relay.clone(), self.tokens.clone(), self.ids.clone());
+        admin.with(Arc::clone(&self.delivery))
+    }
+
+    /// The broker.
+    #[must_use]
+    pub fn broker(&self) -> Broker {
+        self.broker.clone()
+    }
+
     fn parts(&self, schema: watch::Receiver<bool>) -> Parts {
         Parts {
             name: self.spec.name,
@@ -173,9 +192,8 @@ impl Process {
             fingerprint: self.salt.fingerprint().to_string(),
             broker: self.broker.clone(),
             pool: self.pool.clone(),
-            relay: self.relay.clone(),
+            admin: self.admin(),
             metrics: Arc::clone(&self.metrics),
-            tokens: self.tokens.clone(),
             openapi: self.openapi.clone(),
             schema,
             limits: Limits {

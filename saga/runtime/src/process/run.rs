@@ -49,13 +49,14 @@ impl Process {
     /// # Errors
     /// [`ProcessError`]: a migration failed, the listener broke, or a loop ended that must not.
     pub async fn serve(
-        self,
+        mut self,
         listener: TcpListener,
         routes: axum::Router,
         shutdown: CancellationToken,
     ) -> Result<(), ProcessError> {
         let stop = shutdown.child_token();
         let (schema, schema_there) = watch::channel(false);
+        let delivery = self.put_together(&stop);
         let app = http::app(self.parts(schema_there), routes);
         let web = tokio::spawn(serve_http(listener, app, stop.clone()));
         let mut outcome = tokio::select! {
@@ -65,7 +66,7 @@ impl Process {
         if outcome.is_ok() && !shutdown.is_cancelled() {
             schema.send_replace(true);
             tracing::info!(process = self.spec.name, "the schema is up to date; taking up work");
-            outcome = self.work(&stop, &shutdown).await;
+            outcome = self.work(delivery, &stop, &shutdown).await;
         }
         stop.cancel();
         let ended = tokio::time::timeout(LEAVE_WITHIN, web).await;
@@ -76,20 +77,30 @@ impl Process {
         }
     }
 
-    /// Runs everything until it is told to stop: first those who take work, then the relay. A loop
-    /// that ends earlier, by a panic, takes the process with it: without it messages would wait for
-    /// ever, in a process that looks well. Whoever started the process starts it again.
-    async fn work(mut self, stop: &CancellationToken, shutdown: &CancellationToken) -> Result<(), ProcessError> {
-        let (loops, retention) = (std::mem::take(&mut self.loops), self.retention());
+    /// The delivery with all handlers; operators find it from now on.
+    fn put_together(&mut self, stop: &CancellationToken) -> Arc<Delivery> {
         let delivery = Arc::new(Delivery {
             topology: self.spec.topology,
             pool: self.pool.clone(),
             publish: self.publish.clone(),
             handlers: std::mem::take(&mut self.handlers),
-            retention,
+            retention: self.retention(),
             metrics: Arc::clone(&self.metrics),
             stop: stop.clone(),
         });
+        Arc::clone(self.delivery.get_or_init(|| delivery))
+    }
+
+    /// Runs everything until it is told to stop: first those who take work, then the relay. A loop
+    /// that ends earlier, by a panic, takes the process with it: without it messages would wait for
+    /// ever, in a process that looks well. Whoever started the process starts it again.
+    async fn work(
+        mut self,
+        delivery: Arc<Delivery>,
+        stop: &CancellationToken,
+        shutdown: &CancellationToken,
+    ) -> Result<(), ProcessError> {
+        let (loops, retention) = (std::mem::take(&mut self.loops), self.retention());
         let mut subscriptions = std::mem::take(&mut self.subscriptions);
         subscriptions.extend(delivery.handlers.keys().map(|queue| Subscription { queue, deliver: delivery.clone() }));
         let (takers, (ended, mut early)) = (TaskTracker::new(), mpsc::channel(1));

@@ -32,13 +32,25 @@ const CLOSE: &str = "
     RETURNING id, queue, message_id, type, saga_id, reason, detail, fingerprint, state, times, first_at, last_at,
               incoming, body";
 
+const EDITS: &str = "SELECT n, message_id, difference, at FROM edits WHERE parked = $1 ORDER BY n";
+
+const ADD_EDIT: &str = "INSERT INTO edits (parked, n, message_id, difference, at) VALUES ($1, $2, $3, $4, $5)";
+
 const SENT_FOR_SAGA: &str = "
     SELECT seq, id, time, type, saga_id, body FROM journal
-    WHERE day BETWEEN $1 AND $2 AND time >= $3 AND time < $4 AND seq > $5 AND saga_id = $7 ORDER BY seq LIMIT $6";
+    WHERE day BETWEEN $1 AND $2 AND time >= $3 AND time < $4 AND seq > $5 AND seq <= $7 AND saga_id = $8
+    ORDER BY seq LIMIT $6";
 
 const SENT_BETWEEN: &str = "
     SELECT seq, id, time, type, saga_id, body FROM journal
-    WHERE day BETWEEN $1 AND $2 AND time >= $3 AND time < $4 AND seq > $5 ORDER BY seq LIMIT $6";
+    WHERE day BETWEEN $1 AND $2 AND time >= $3 AND time < $4 AND seq > $5 AND seq <= $7 ORDER BY seq LIMIT $6";
+
+const EXTENT: &str = "
+    SELECT min(time), coalesce(max(seq), 0), count(*) FROM journal
+    WHERE day BETWEEN $1 AND $2 AND time >= $3 AND time < $4";
+
+const VIEWS: &str = "
+    SELECT viewname::text FROM pg_views WHERE schemaname = 'public' AND viewname LIKE 'unbalanced\\_%' ORDER BY 1";
 
 const RECEIVED_FOR_SAGA: &str = "
     SELECT consumer, id, type, received_at, note FROM inbox
@@ -59,7 +71,7 @@ pub enum ParkedState {
 }
 
 /// A parked message, without its bytes.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Parked {
     /// Its number here.
     pub id: i64,
@@ -119,7 +131,7 @@ pub struct ParkedGroup {
 }
 
 /// A parked message with its bytes and how it came.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ParkedMessage {
     /// What is known of it.
     #[serde(flatten)]
@@ -128,10 +140,27 @@ pub struct ParkedMessage {
     pub incoming: Value,
     /// Its bytes.
     pub body: Content,
+    /// The edited copies that were published in its place.
+    pub edits: Vec<Edit>,
+}
+
+/// An edited copy of a parked message.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Edit {
+    /// Which copy of the message, from 1.
+    pub n: i32,
+    /// The copy's id, derived from the original's.
+    pub message_id: Uuid,
+    /// In what it differs: `[{"path": "$.data.status", "before": ..., "after": ...}]`.
+    pub difference: Value,
+    /// When it was published.
+    #[serde(with = "time::serde::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Time,
 }
 
 /// Bytes in JSON: as they are where they are text.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Content {
     /// UTF-8 text, byte for byte.
@@ -141,7 +170,7 @@ pub enum Content {
 }
 
 /// A message that this process sent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Sent {
     /// Its place in the journal.
     pub seq: i64,
@@ -212,6 +241,8 @@ pub struct SentFilter {
     pub until: Time,
     /// With a greater place than this.
     pub after: i64,
+    /// With no greater place than this.
+    pub last: i64,
     /// At most so many.
     pub limit: i64,
 }
@@ -261,12 +292,26 @@ pub async fn parked_groups(on: &impl Statements, state: ParkedState) -> Result<V
 /// # Errors
 /// [`StoreError`].
 pub async fn parked_message(on: &impl Statements, id: i64) -> Result<Option<ParkedMessage>, StoreError> {
-    let row = query_opt(on, SHOW, &[&id]).await?;
-    Ok(row.map(|row| ParkedMessage {
+    let Some(row) = query_opt(on, SHOW, &[&id]).await? else { return Ok(None) };
+    Ok(Some(ParkedMessage {
         parked: to_parked(&row),
         incoming: row.get(12),
         body: String::from_utf8(row.get(13)).map_or_else(|_| Content::Base64(row.get(14)), Content::Text),
+        edits: edits(on, id).await?,
     }))
+}
+
+/// The edited copies of a parked message, in order.
+pub(crate) async fn edits(on: &impl Statements, id: i64) -> Result<Vec<Edit>, StoreError> {
+    let rows = query(on, EDITS, &[&id]).await?;
+    let edit = |row: &Row| Edit { n: row.get(0), message_id: row.get(1), difference: row.get(2), at: row.get(3) };
+    Ok(rows.iter().map(edit).collect())
+}
+
+/// Writes down an edited copy.
+pub(crate) async fn add_edit(transaction: &Transaction<'_>, id: i64, edit: &Edit) -> Result<(), StoreError> {
+    let Edit { n, message_id, difference, at } = edit;
+    super::execute(transaction, ADD_EDIT, &[&id, n, message_id, difference, at]).await.map(|_| ())
 }
 
 /// Takes a message out of those that wait, into another state; `None` when it does not wait.
@@ -285,14 +330,39 @@ pub(crate) async fn close(
 /// # Errors
 /// [`StoreError`].
 pub async fn sent(on: &impl Statements, filter: SentFilter) -> Result<Vec<Sent>, StoreError> {
-    let SentFilter { saga, from, until, after, limit } = filter;
-    let (first, last) = (from.date(), until.date());
-    let params: [super::Param<'_>; 7] = [&first, &last, &from, &until, &after, &limit, &saga];
+    let SentFilter { saga, from, until, after, last, limit } = filter;
+    let (first_day, last_day) = (from.date(), until.date());
+    let params: [super::Param<'_>; 8] = [&first_day, &last_day, &from, &until, &after, &limit, &last, &saga];
     let rows = match saga {
         Some(_) => query(on, SENT_FOR_SAGA, &params).await?,
-        None => query(on, SENT_BETWEEN, &params[..6]).await?,
+        None => query(on, SENT_BETWEEN, &params[..7]).await?,
     };
     rows.iter().map(to_sent).collect()
+}
+
+/// When the oldest message of a span of the journal was made, the greatest place in it, and how many
+/// messages it has.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn extent(on: &impl Statements, from: Time, until: Time) -> Result<(Option<Time>, i64, i64), StoreError> {
+    let (first, last) = (from.date(), until.date());
+    let row = query_opt(on, EXTENT, &[&first, &last, &from, &until]).await?;
+    Ok(row.map_or((None, 0, 0), |row| (row.get(0), row.get(1), row.get(2))))
+}
+
+/// The views that are always empty while rows and counts agree, each with the rows that it has, as text.
+///
+/// # Errors
+/// [`StoreError`].
+pub(crate) async fn unbalanced(on: &impl Statements) -> Result<Vec<(String, Vec<String>)>, StoreError> {
+    let mut views = Vec::new();
+    for row in query(on, VIEWS, &[]).await? {
+        let view: String = row.get(0);
+        let rows = query(on, &format!("SELECT to_jsonb(v)::text FROM {view} AS v LIMIT 100"), &[]).await?;
+        views.push((view, rows.iter().map(|row| row.get(0)).collect()));
+    }
+    Ok(views)
 }
 
 /// What this process has handled for a saga, in order.

@@ -11,7 +11,7 @@ use futures_util::future::BoxFuture;
 use saga_core::Topology;
 use saga_runtime::broker::topology::Options;
 use saga_runtime::broker::{Broker, Marks, Outbound, relay};
-use saga_runtime::http::{Json, Limits, Operator, Parts, Path, Problem, Query, Tokens, app};
+use saga_runtime::http::{Admin, Json, Limits, Operator, Parts, Path, Problem, Query, Tokens, app};
 use saga_runtime::metrics::Metrics;
 use saga_runtime::{Secret, StoreError, store};
 use serde::{Deserialize, Serialize};
@@ -65,14 +65,17 @@ pub(crate) fn parts(limits: Limits) -> Parts {
         version: "1.2.3",
         fingerprint: "00112233aabb".to_owned(),
         broker,
+        admin: Admin::new(pool.clone(), relay, tokens(), ids()),
         pool,
-        relay,
         metrics: Arc::new(Metrics::default()),
-        tokens: tokens(),
         openapi: utoipa::openapi::OpenApi::default(),
         schema: watch::Sender::new(true).subscribe(),
         limits,
     }
+}
+
+fn ids() -> saga_core::Ids {
+    saga_core::Ids::new(&idforge::Salt::new(saga_runtime::testing::SALT).unwrap(), "petstore.example")
 }
 
 fn tokens() -> Tokens {

@@ -101,7 +101,7 @@ fn ending_early(engine: &Engine, saga: &Instance, input: Input<'_>, now: Time) -
     let mut decision = engine.decide(Some(saga), input, now)?;
     let undoing = decision.next.steps.iter().position(|step| step.state == StepState::Undoing);
     let Some(row) = undoing else { return Ok(decision) };
-    let word = OperatorWord::Skip { step: engine.definition.steps[row].name.to_owned() };
+    let word = OperatorWord::Skip { step: engine.definition.steps[row].name.to_owned(), undone: true };
     let ended = engine.decide(Some(&decision.next), Input::Operator(&word), now)?;
     if ended.next.phase.is_end() {
         decision.next = ended.next;

@@ -132,7 +132,7 @@ fn every_address_of_the_runbook_is_in_the_reference() {
             checked += 1;
         }
     }
-    assert!(checked >= 6, "{checked} addresses");
+    assert!(checked >= 4, "{checked} addresses");
 }
 
 #[test]
@@ -172,4 +172,34 @@ fn every_decision_has_the_four_parts_and_a_number_of_its_own() {
         assert!(numbers.insert(name[..4].parse::<u32>().unwrap()), "{name}: the number is taken");
     }
     assert!(records.len() >= 7, "{}", records.len());
+}
+
+/// Words that others have for what has a word here: parked, replay, resend, retry, undo, needs_intervention.
+const STRAYS: [&str; 12] = [
+    "dlq",
+    "dead-letter queue",
+    "quarantine",
+    "poison",
+    "redrive",
+    "requeue",
+    "reprocess",
+    "retry-step",
+    "force-compensate",
+    "rollback",
+    "stuck",
+    "orphan",
+];
+
+#[test]
+fn commands_tables_addresses_and_events_use_the_words_of_the_architecture_and_no_others() {
+    let mut files = vec![path("docs/reference.md"), path("docs/asyncapi.yaml"), path("docs/messages.md")];
+    let migrations = below(&path("."), "sql");
+    assert!(migrations.len() >= 7, "{migrations:?}");
+    files.extend(migrations);
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap().to_lowercase();
+        for stray in STRAYS {
+            assert!(!text.contains(stray), "{} says {stray}", file.display());
+        }
+    }
 }

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::shop::{PATIENCE, Settings, Shop, count, order};
 
-const PACKAGES: [&str; 2] = ["pika==1.3.2", "uuid-forge==0.1.1"];
+pub(crate) const PACKAGES: [&str; 2] = ["pika==1.3.2", "uuid-forge==0.1.1"];
 /// Set to anything, a registry out of reach fails the test instead of being reported.
 const REQUIRED: &str = "REQUIRE_PYTHON_PARTICIPANT";
 const TIMES: usize = 5;
@@ -22,7 +22,10 @@ const TIMES: usize = 5;
 async fn a_participant_in_python_takes_over_the_steps_of_inventory_service() {
     let python = match install() {
         Ok(python) => python,
-        Err(reason) => return report_not_run(&reason),
+        Err(reason) => {
+            let test = "a_participant_in_python_takes_over_the_steps_of_inventory_service";
+            return report_not_run(test, &PACKAGES.join(" and "), &reason);
+        }
     };
     let mut shop = Shop::closed(Settings::default()).await;
     for name in ["pet-service", "order-service", "saga"] {
@@ -109,7 +112,7 @@ async fn read_stock(python: &Path, file: &Path) -> String {
 }
 
 /// A Python with the packages, made once and kept in the target directory.
-fn install() -> Result<PathBuf, String> {
+pub(crate) fn install() -> Result<PathBuf, String> {
     let environment = Path::new(env!("CARGO_TARGET_TMPDIR")).join("participant");
     let python = environment.join("bin/python");
     let usable = |python: &Path| run(std::process::Command::new(python).args(["-c", "import pika, uuid_forge"]));
@@ -131,10 +134,8 @@ fn run(command: &mut std::process::Command) -> Result<(), String> {
 }
 
 /// Says it past the test harness; `./dev test` names at its end what stands in its file.
-fn report_not_run(reason: &str) {
-    let packages = PACKAGES.join(" and ");
-    let line =
-        format!("a_participant_in_python_takes_over_the_steps_of_inventory_service: {packages} could not be installed");
+pub(crate) fn report_not_run(test: &str, what: &str, reason: &str) {
+    let line = format!("{test}: {what} could not be installed");
     assert!(std::env::var_os(REQUIRED).is_none(), "{line}: {reason}");
     let message = format!("\n*** NOT RUN: {line}; {REQUIRED}=1 makes this a failure ***\n{reason}\n");
     std::io::stderr().write_all(message.as_bytes()).unwrap();

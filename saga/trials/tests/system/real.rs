@@ -20,7 +20,13 @@ impl Real {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         // `cargo test --workspace` builds it beside the folder that tests lie in.
         let program = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join(name);
-        let child = Command::new(program)
+        let peers = shop.peers();
+        let peers: Vec<String> = peers.iter().map(|peer| format!("{}={}", peer.name, peer.url)).collect();
+        let mut command = Command::new(program);
+        if name == "saga" {
+            command.env("SAGA_PROCESSES", peers.join(","));
+        }
+        let child = command
             .args((name == "saga").then_some("serve"))
             .env("LISTEN", format!("127.0.0.1:{port}"))
             .env("DATABASE_URL", config.database_url.expose())
@@ -28,6 +34,7 @@ impl Real {
             .env("DATABASE_CONNECTIONS", config.database_connections.to_string())
             .env("AMQP_URL", config.amqp_url.expose())
             .env("UUID_FORGE_SALT", config.salt.expose())
+            .env("SAGA_TOKENS_FILE", config.tokens_file.unwrap())
             .env("SAGA_EVENT_STREAM", "off")
             .stdout(Stdio::null())
             .stderr(Stdio::null())

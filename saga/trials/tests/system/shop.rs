@@ -137,8 +137,13 @@ impl Shop {
         .await;
     }
 
+    /// Counts a process that a test put together itself as running.
+    pub(crate) fn stand_in(&mut self, name: &'static str, url: String, stop: CancellationToken, ended: JoinHandle<()>) {
+        self.running.push(Running { name, url, stop, ended });
+    }
+
     /// The participants that run now, as an orchestrator that starts now is told of them.
-    fn peers(&self) -> Vec<Peer> {
+    pub(crate) fn peers(&self) -> Vec<Peer> {
         let participants = ALL.into_iter().filter(|name| *name != "saga");
         let found = participants.filter_map(|name| self.running.iter().find(|running| running.name == name));
         found.map(|running| Peer { name: running.name.to_owned(), url: running.url.parse().unwrap() }).collect()

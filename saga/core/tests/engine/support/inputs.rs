@@ -107,7 +107,12 @@ pub(crate) fn operator_retries(step: &str) -> What {
     What::Operator(OperatorWord::Retry { step: step.to_owned(), starter: None })
 }
 
-/// An operator counts a step, or its undo, as done.
+/// An operator counts a step as done.
 pub(crate) fn operator_skips(step: &str) -> What {
-    What::Operator(OperatorWord::Skip { step: step.to_owned() })
+    What::Operator(OperatorWord::Skip { step: step.to_owned(), undone: false })
+}
+
+/// An operator counts a step as undone.
+pub(crate) fn operator_skips_the_undo_of(step: &str) -> What {
+    What::Operator(OperatorWord::Skip { step: step.to_owned(), undone: true })
 }

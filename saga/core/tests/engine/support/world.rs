@@ -233,7 +233,9 @@ impl World {
     fn skip(&mut self, row: usize) {
         let row = row % self.engine.definition.steps.len();
         let Some(before) = self.saga.clone() else { return };
-        self.operator(OperatorWord::Skip { step: self.engine.definition.steps[row].name.to_owned() });
+        let undone = before.steps[row].waiting() == Some(saga_core::Direction::Undo);
+        let step = self.engine.definition.steps[row].name.to_owned();
+        self.operator(OperatorWord::Skip { step, undone });
         let skipped = self.saga.as_ref().filter(|saga| saga.version > before.version);
         self.skipped.extend(skipped.and(before.steps[row].waiting()).map(|direction| (row, direction)));
     }

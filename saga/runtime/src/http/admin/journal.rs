@@ -15,32 +15,65 @@ use crate::store::admin::{self, Received, Sent, SentFilter};
 const EVER: (Time, Time) = (datetime!(0001-01-01 0:00 UTC), datetime!(9999-12-31 0:00 UTC));
 
 /// Which sent messages.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Default, Serialize, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(super) struct WhichSent {
+pub(crate) struct WhichSent {
     /// Those of this saga.
-    saga: Option<Uuid>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) saga: Option<Uuid>,
     /// Those made at this time or later (RFC 3339).
-    #[serde(default, with = "time::serde::rfc3339::option")]
+    #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     #[param(value_type = Option<String>, format = DateTime)]
-    from: Option<Time>,
+    pub(crate) from: Option<Time>,
     /// Those made before this time (RFC 3339).
-    #[serde(default, with = "time::serde::rfc3339::option")]
+    #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     #[param(value_type = Option<String>, format = DateTime)]
-    until: Option<Time>,
+    pub(crate) until: Option<Time>,
     /// Those with a greater place in the journal: the `next` of the answer before.
-    after_seq: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) after_seq: Option<i64>,
+    /// Those with no greater place than this: a window of places, however many messages it has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) until_seq: Option<i64>,
     /// At most so many, 1 to 1000; 100 by default.
-    limit: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) limit: Option<u32>,
 }
 
 /// Sent messages, in the order of the journal.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct SentList {
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct SentList {
     /// The messages with their stored bytes.
-    messages: Vec<Sent>,
+    pub(crate) messages: Vec<Sent>,
     /// Where to go on (`after_seq`), when there may be more.
-    next: Option<i64>,
+    pub(crate) next: Option<i64>,
+}
+
+/// Which span of the journal.
+#[derive(Debug, Serialize, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct WhichSpan {
+    /// Of what was made at this time or later (RFC 3339).
+    #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    #[param(value_type = Option<String>, format = DateTime)]
+    pub(crate) from: Option<Time>,
+    /// Of what was made before this time (RFC 3339).
+    #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    #[param(value_type = Option<String>, format = DateTime)]
+    pub(crate) until: Option<Time>,
+}
+
+/// How far a span of the journal reaches.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub(crate) struct Extent {
+    /// When the oldest message in it was made.
+    #[serde(with = "time::serde::rfc3339::option")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub(crate) begins: Option<Time>,
+    /// The greatest place in it; 0 when it is empty.
+    pub(crate) last_seq: i64,
+    /// How many messages it has.
+    pub(crate) messages: i64,
 }
 
 /// Read the journal
@@ -55,17 +88,46 @@ pub(super) async fn sent(
     State(admin): State<Admin>,
     Query(which): Query<WhichSent>,
 ) -> Result<Json<SentList>, Problem> {
-    let limit = limit(which.limit)?;
-    let filter = SentFilter {
-        saga: which.saga,
-        from: which.from.unwrap_or(EVER.0),
-        until: which.until.unwrap_or(EVER.1),
-        after: which.after_seq.unwrap_or_default(),
-        limit,
-    };
-    let messages = admin::sent(&admin.client().await?, filter).await?;
-    let next = next(&messages, limit, |message| message.seq);
-    Ok(Json(SentList { messages, next }))
+    admin.sent(which).await.map(Json)
+}
+
+/// Say how far the journal reaches
+///
+/// When its history begins, how many messages a span of time has, and where its end is.
+#[utoipa::path(get, path = "/admin/journal/extent", tag = "operator", params(WhichSpan), responses(
+    (status = 200, description = "The extent of the span", body = Extent),
+    (status = 400, description = "A parameter is not valid", body = Problem, content_type = "application/problem+json"),
+))]
+pub(super) async fn extent(
+    State(admin): State<Admin>,
+    Query(which): Query<WhichSpan>,
+) -> Result<Json<Extent>, Problem> {
+    admin.extent(which.from, which.until).await.map(Json)
+}
+
+impl Admin {
+    /// What this process sent, a page of it.
+    pub(crate) async fn sent(&self, which: WhichSent) -> Result<SentList, Problem> {
+        let limit = limit(which.limit)?;
+        let filter = SentFilter {
+            saga: which.saga,
+            from: which.from.unwrap_or(EVER.0),
+            until: which.until.unwrap_or(EVER.1),
+            after: which.after_seq.unwrap_or_default(),
+            last: which.until_seq.unwrap_or(i64::MAX),
+            limit,
+        };
+        let messages = admin::sent(&self.client().await?, filter).await?;
+        let next = next(&messages, limit, |message| message.seq);
+        Ok(SentList { messages, next })
+    }
+
+    /// How far a span of the journal reaches.
+    pub(crate) async fn extent(&self, from: Option<Time>, until: Option<Time>) -> Result<Extent, Problem> {
+        let (from, until) = (from.unwrap_or(EVER.0), until.unwrap_or(EVER.1));
+        let (begins, last_seq, messages) = admin::extent(&self.client().await?, from, until).await?;
+        Ok(Extent { begins, last_seq, messages })
+    }
 }
 
 /// Which received messages.

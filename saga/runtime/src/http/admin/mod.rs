@@ -1,38 +1,66 @@
 //! What operators read and do at every process. Reading needs no token, since a process listens on
 //! loopback unless told otherwise; whatever changes something needs one and leaves a row in the audit.
 
+mod ahead;
+mod edit;
 mod journal;
 mod parked;
+mod verify;
+
+use std::sync::Arc;
 
 use axum::extract::FromRef;
+use saga_core::Ids;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{Parts, Problem, Tokens};
+use super::{Problem, Tokens};
 use crate::broker::Relay;
+use crate::delivery::Delivery;
 use crate::error::StoreError;
+use crate::http::problem::STARTING;
+use crate::process::Deliveries;
 use crate::store::Pool;
 
+pub(crate) use ahead::{Came, DryRuns, Fates, Looked};
+pub(crate) use journal::{Extent, SentList, WhichSent, WhichSpan};
+pub(crate) use parked::{ParkedList, Replay, Which};
+
 /// Longest list in one answer.
-const MOST: u32 = 1000;
+pub(crate) const MOST: u32 = 1000;
 /// Length of a list when nobody asks for another.
 const USUAL: u32 = 100;
 
-/// What these routes work with.
+/// What operators do at a process. The routes are thin over it; an orchestrator that asks all
+/// processes asks itself through it.
 #[derive(Clone)]
-pub(super) struct Admin {
+pub struct Admin {
     pool: Pool,
     relay: Relay,
     tokens: Tokens,
+    ids: Ids,
+    delivery: Deliveries,
 }
 
 impl Admin {
-    pub(super) fn of(parts: &Parts) -> Self {
-        Self { pool: parts.pool.clone(), relay: parts.relay.clone(), tokens: parts.tokens.clone() }
+    /// What operators do at a process that has these parts and consumes nothing.
+    #[must_use]
+    pub fn new(pool: Pool, relay: Relay, tokens: Tokens, ids: Ids) -> Self {
+        Self { pool, relay, tokens, ids, delivery: Deliveries::default() }
+    }
+
+    /// The same with what the process consumes, as soon as that is put together.
+    #[must_use]
+    pub(crate) fn with(self, delivery: Deliveries) -> Self {
+        Self { delivery, ..self }
     }
 
     async fn client(&self) -> Result<deadpool_postgres::Object, StoreError> {
         Ok(self.pool.get().await?)
+    }
+
+    fn delivery(&self) -> Result<&Arc<Delivery>, Problem> {
+        self.delivery.get().ok_or_else(|| Problem::from(&STARTING))
     }
 }
 
@@ -50,8 +78,13 @@ pub(super) fn routes(admin: Admin) -> OpenApiRouter {
         .routes(routes!(parked::show))
         .routes(routes!(parked::replay))
         .routes(routes!(parked::discard))
+        .routes(routes!(edit::edit))
         .routes(routes!(journal::sent))
+        .routes(routes!(journal::extent))
         .routes(routes!(journal::received))
+        .routes(routes!(verify::verify))
+        .routes(routes!(ahead::dry_run))
+        .routes(routes!(ahead::fates))
         .with_state(admin)
 }
 

@@ -18,29 +18,34 @@ use crate::store::admin::{self, Closed, Parked, ParkedFilter, ParkedGroup, Parke
 use crate::store::{Transaction, audit};
 
 /// Which parked messages.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Default, Serialize, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Which {
+pub(crate) struct Which {
     /// Those in this state; `parked` by default.
     #[param(inline)]
-    state: Option<ParkedState>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) state: Option<ParkedState>,
     /// Those of this cause.
-    fingerprint: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) fingerprint: Option<String>,
     /// Those of this saga.
-    saga: Option<Uuid>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) saga: Option<Uuid>,
     /// Those with a greater id: the `next` of the answer before.
-    after: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) after: Option<i64>,
     /// At most so many, 1 to 1000; 100 by default.
-    limit: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) limit: Option<u32>,
 }
 
 /// Parked messages, oldest first.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct ParkedList {
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct ParkedList {
     /// The messages, without their bytes.
-    parked: Vec<Parked>,
+    pub(crate) parked: Vec<Parked>,
     /// Where to go on (`after`), when there may be more.
-    next: Option<i64>,
+    pub(crate) next: Option<i64>,
 }
 
 /// List parked messages
@@ -49,20 +54,7 @@ pub(super) struct ParkedList {
     (status = 400, description = "A parameter is not valid", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(super) async fn list(State(admin): State<Admin>, Query(which): Query<Which>) -> Result<Json<ParkedList>, Problem> {
-    let limit = limit(which.limit)?;
-    if which.fingerprint.as_deref().is_some_and(|text| text.contains('\0')) {
-        return Err(Problem::invalid_parameter("fingerprint contains the character U+0000"));
-    }
-    let filter = ParkedFilter {
-        state: which.state.unwrap_or(ParkedState::Parked),
-        fingerprint: which.fingerprint.as_deref(),
-        saga: which.saga,
-        after: which.after.unwrap_or_default(),
-        limit,
-    };
-    let parked = admin::parked(&admin.client().await?, filter).await?;
-    let next = next(&parked, limit, |message| message.id);
-    Ok(Json(ParkedList { parked, next }))
+    admin.parked(which).await.map(Json)
 }
 
 /// Which groups.
@@ -102,16 +94,25 @@ pub(super) async fn groups(
         (status = 404, description = "No such message", body = Problem, content_type = "application/problem+json"),
     ))]
 pub(super) async fn show(State(admin): State<Admin>, Path(id): Path<i64>) -> Result<Json<ParkedMessage>, Problem> {
-    let message = admin::parked_message(&admin.client().await?, id).await?;
-    message.map(Json).ok_or_else(|| no_such(id))
+    admin.parked_message(id).await.map(Json)
+}
+
+/// How a parked message is replayed.
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
+pub(crate) struct Replay {
+    /// The queue, if not the one that it came from.
+    pub(crate) to: Option<String>,
+    /// For the audit: a sentence.
+    #[schema(max_length = 1000)]
+    pub(crate) reason: Option<String>,
 }
 
 /// Replay a parked message
 ///
 /// Puts the original bytes, with their original headers and under the same id, straight into the
-/// queue that they came from. It never repeats what the consumer has done.
+/// queue that they came from, or into another. It never repeats what the consumer has done.
 #[utoipa::path(post, path = "/admin/parked/{id}/replay", tag = "operator", security(("token" = [])),
-    params(("id" = i64, Path, description = "Its number")), responses(
+    params(("id" = i64, Path, description = "Its number")), request_body = Replay, responses(
         (status = 200, description = "It is in its queue again", body = Parked),
         (status = 401, description = "A token is needed", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No such message", body = Problem, content_type = "application/problem+json"),
@@ -122,19 +123,52 @@ pub(super) async fn replay(
     State(admin): State<Admin>,
     Operator(name): Operator,
     Path(id): Path<i64>,
+    Json(how): Json<Replay>,
 ) -> Result<Json<Parked>, Problem> {
-    let mut client = admin.client().await?;
-    let transaction = Transaction::begin(&mut client).await?;
-    let Closed { parked, incoming, body } = close(&transaction, id, ParkedState::Replayed).await?;
-    audit(&transaction, clock::now(), &name, "replay", &target(id), None).await?;
-    // Published inside of the transaction: a crash between the two leaves the message parked. The
-    // consumer cannot mistake it for a copy of a parked one, since it waits for this row's lock.
-    let properties = incoming.get("properties").cloned().unwrap_or(Value::Null);
-    let parcel = Parcel { route: Route::to_queue(&parked.queue), properties, body };
-    admin.relay.publish_confirmed(parcel).await.map_err(not_published)?;
-    transaction.commit().await?;
-    tracing::info!(operator = name, parked = id, queue = parked.queue, "a parked message was replayed");
-    Ok(Json(parked))
+    admin.replay_parked(id, &name, &how).await.map(Json)
+}
+
+impl Admin {
+    /// Parked messages, a page of them.
+    pub(crate) async fn parked(&self, which: Which) -> Result<ParkedList, Problem> {
+        let limit = limit(which.limit)?;
+        if which.fingerprint.as_deref().is_some_and(|text| text.contains('\0')) {
+            return Err(Problem::invalid_parameter("fingerprint contains the character U+0000"));
+        }
+        let filter = ParkedFilter {
+            state: which.state.unwrap_or(ParkedState::Parked),
+            fingerprint: which.fingerprint.as_deref(),
+            saga: which.saga,
+            after: which.after.unwrap_or_default(),
+            limit,
+        };
+        let parked = admin::parked(&self.client().await?, filter).await?;
+        let next = next(&parked, limit, |message| message.id);
+        Ok(ParkedList { parked, next })
+    }
+
+    /// One parked message, with its bytes.
+    pub(crate) async fn parked_message(&self, id: i64) -> Result<ParkedMessage, Problem> {
+        admin::parked_message(&self.client().await?, id).await?.ok_or_else(|| no_such(id))
+    }
+
+    /// Puts a parked message into its queue again, or into another.
+    pub(crate) async fn replay_parked(&self, id: i64, who: &str, how: &Replay) -> Result<Parked, Problem> {
+        let why = how.reason.as_deref().map(checked).transpose()?;
+        let mut client = self.client().await?;
+        let transaction = Transaction::begin(&mut client).await?;
+        let Closed { parked, incoming, body } = close(&transaction, id, ParkedState::Replayed).await?;
+        audit(&transaction, clock::now(), who, "replay", &target(id), why).await?;
+        // Published inside of the transaction: a crash between the two leaves the message parked. The
+        // consumer cannot mistake it for a copy of a parked one, since it waits for this row's lock.
+        let properties = incoming.get("properties").cloned().unwrap_or(Value::Null);
+        let queue = how.to.as_deref().unwrap_or(&parked.queue);
+        let parcel = Parcel { route: Route::to_queue(queue), properties, body };
+        self.relay.publish_confirmed(parcel).await.map_err(not_published)?;
+        transaction.commit().await?;
+        tracing::info!(operator = who, parked = id, queue, "a parked message was replayed");
+        Ok(parked)
+    }
 }
 
 /// Why a parked message is given up.
@@ -162,10 +196,7 @@ pub(super) async fn discard(
     Path(id): Path<i64>,
     Json(why): Json<Discard>,
 ) -> Result<Json<Parked>, Problem> {
-    let reason = why.reason.trim();
-    if reason.is_empty() || reason.chars().count() > 1000 || reason.contains('\0') {
-        return Err(Problem::new(&INVALID_BODY, "reason: 1 to 1000 characters, none of them U+0000"));
-    }
+    let reason = checked(&why.reason)?;
     let mut client = admin.client().await?;
     let transaction = Transaction::begin(&mut client).await?;
     let Closed { parked, .. } = close(&transaction, id, ParkedState::Discarded).await?;
@@ -175,8 +206,16 @@ pub(super) async fn discard(
     Ok(Json(parked))
 }
 
+/// A sentence for the audit.
+pub(super) fn checked(reason: &str) -> Result<&str, Problem> {
+    let reason = reason.trim();
+    let fits = !reason.is_empty() && reason.chars().count() <= 1000 && !reason.contains('\0');
+    let wrong = || Problem::new(&INVALID_BODY, "reason: 1 to 1000 characters, none of them U+0000");
+    if fits { Ok(reason) } else { Err(wrong()) }
+}
+
 /// Takes a message out of those that wait, or says why it does not wait.
-async fn close(transaction: &Transaction<'_>, id: i64, state: ParkedState) -> Result<Closed, Problem> {
+pub(super) async fn close(transaction: &Transaction<'_>, id: i64, state: ParkedState) -> Result<Closed, Problem> {
     if let Some(closed) = admin::close(transaction, id, state).await? {
         return Ok(closed);
     }
@@ -194,11 +233,11 @@ fn no_such(id: i64) -> Problem {
 }
 
 /// What the audit calls a parked message.
-fn target(id: i64) -> String {
+pub(super) fn target(id: i64) -> String {
     format!("parked/{id}")
 }
 
-fn not_published(error: PublishError) -> Problem {
+pub(super) fn not_published(error: PublishError) -> Problem {
     match error {
         PublishError::Unroutable { .. } | PublishError::Malformed(_) => Problem::conflict(error.to_string()),
         PublishError::Nacked | PublishError::Timeout | PublishError::NotConnected => {

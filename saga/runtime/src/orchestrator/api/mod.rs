@@ -1,9 +1,11 @@
 //! The operator's API of an orchestrator: sagas, their stories, and what a person may do to them.
 //! It knows no definition in particular; the command `saga` and any script are its clients.
 
+mod broker;
 mod publish;
-mod replay;
+mod replays;
 mod sagas;
+mod stats;
 mod story;
 
 use std::sync::Arc;
@@ -11,14 +13,20 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::FromRef;
 use saga_core::Topology;
+use tokio_util::sync::CancellationToken;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{Orchestrator, Peers};
+use super::{Orchestrator, Peers, Replays};
 use crate::broker::Relay;
+use crate::clock;
+use crate::error::StoreError;
 use crate::http::Tokens;
-use crate::store::Writer;
+use crate::http::problem::{INVALID_BODY, Problem};
+use crate::store::{Transaction, Writer, audit};
+
+const LONGEST_REASON: usize = 200;
 
 /// What these routes work with.
 #[derive(Clone)]
@@ -33,14 +41,43 @@ pub struct Api {
     pub tokens: Tokens,
     /// The other processes.
     pub peers: Peers,
+    /// Delivers stored messages again.
+    pub replays: Replays,
     /// What the broker holds.
     pub topology: &'static Topology,
+    /// Ends what would go on for as long as a client listens.
+    pub stop: CancellationToken,
 }
 
 impl FromRef<Api> for Tokens {
     fn from_ref(api: &Api) -> Self {
         api.tokens.clone()
     }
+}
+
+impl Api {
+    async fn client(&self) -> Result<deadpool_postgres::Object, StoreError> {
+        Ok(self.writer.pool().get().await?)
+    }
+
+    /// Leaves a row in the audit, before something is done that no transaction holds.
+    async fn note(&self, who: &str, action: &str, target: &str, why: Option<&str>) -> Result<(), Problem> {
+        let mut client = self.client().await?;
+        let transaction = Transaction::begin(&mut client).await?;
+        // Whoever names a target may write anything, and PostgreSQL keeps no U+0000.
+        audit(&transaction, clock::now(), who, action, &target.replace('\0', "?"), why).await?;
+        Ok(transaction.commit().await?)
+    }
+}
+
+/// Why somebody does something, for the audit.
+fn checked(reason: &str) -> Result<&str, Problem> {
+    let reason = reason.trim();
+    let fits = !reason.is_empty() && reason.chars().count() <= LONGEST_REASON && !reason.contains('\0');
+    let wrong = || {
+        Problem::new(&INVALID_BODY, format!("reason must have 1 to {LONGEST_REASON} characters, none of them U+0000"))
+    };
+    if fits { Ok(reason) } else { Err(wrong()) }
 }
 
 /// The routes, and their document.
@@ -53,7 +90,15 @@ pub fn routes(api: Api) -> (Router, OpenApi) {
         .routes(routes!(sagas::retry))
         .routes(routes!(sagas::skip))
         .routes(routes!(publish::publish))
-        .routes(routes!(replay::log))
+        .routes(routes!(stats::stats))
+        .routes(routes!(broker::queues))
+        .routes(routes!(broker::tap))
+        .routes(routes!(replays::start, replays::list))
+        .routes(routes!(replays::show))
+        .routes(routes!(replays::messages))
+        .routes(routes!(replays::pause))
+        .routes(routes!(replays::resume))
+        .routes(routes!(replays::cancel))
         .routes(routes!(story::processes))
         .routes(routes!(story::ask_process, story::tell_process))
         .with_state(api)

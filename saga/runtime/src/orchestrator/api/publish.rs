@@ -10,10 +10,11 @@ use uuid::Uuid;
 use super::Api;
 use crate::broker::{CONTENT_TYPE, Parcel, Properties, PublishError};
 use crate::clock;
-use crate::error::StoreError;
+use crate::delivery::DryRun;
+use crate::http::admin::Came;
 use crate::http::problem::{BROKER_UNAVAILABLE, INVALID_BODY, Problem, UNROUTABLE};
 use crate::http::{Json, Operator};
-use crate::store::{Transaction, audit};
+use crate::orchestrator::replay::Trouble;
 
 /// A message to be published by hand.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -36,6 +37,9 @@ pub(super) struct Publish {
     /// Publish `data` as it is, without an envelope.
     #[serde(default)]
     raw: bool,
+    /// Publish nothing; say where it would go, and what it would do there.
+    #[serde(default)]
+    dry_run: bool,
 }
 
 /// A message that was published.
@@ -45,6 +49,18 @@ pub(super) struct Published {
     id: Uuid,
     /// How many bytes went out.
     bytes: usize,
+    /// Of a dry run: each queue that would take it, and what it would do there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    would: Option<Vec<WouldIn>>,
+}
+
+/// What a message would do in a queue.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct WouldIn {
+    /// The queue.
+    queue: &'static str,
+    /// What would become of it, where its consumer can be asked.
+    outcome: Option<DryRun>,
 }
 
 /// Publish a message by hand
@@ -65,10 +81,30 @@ pub(super) async fn publish(
     let route = Route { exchange: what.exchange.clone(), key: what.key.clone(), mandatory: true };
     let (properties, body) = if what.raw { raw(id, &what.data) } else { envelope(&api, id, &what)? };
     let bytes = body.len();
-    note(&api, &who, &what, id).await?;
+    if what.dry_run {
+        let would = look_ahead(&api, &what, &body).await?;
+        return Ok(Json(Published { id, bytes, would: Some(would) }));
+    }
+    api.note(&who, "publish", &format!("{}/{} {id}", what.exchange, what.key), None).await?;
     api.relay.publish_confirmed(Parcel { route, properties, body }).await.map_err(not_published)?;
     tracing::info!(operator = who, exchange = what.exchange, key = what.key, message_id = %id, "a message was published by hand");
-    Ok(Json(Published { id, bytes }))
+    Ok(Json(Published { id, bytes, would: None }))
+}
+
+/// Asks the consumer of each queue that would take it.
+async fn look_ahead(api: &Api, what: &Publish, body: &[u8]) -> Result<Vec<WouldIn>, Problem> {
+    let mut would = Vec::new();
+    for queue in api.topology.bound(&what.exchange, &what.key) {
+        let text = String::from_utf8_lossy(body).into_owned();
+        let came = Came { queue: queue.name.to_owned(), messages: vec![text] };
+        let outcome = match api.replays.processes().consumer_of(queue.name) {
+            Some(process) => process.dry_run(came).await.map_err(Trouble::from)?.outcomes.into_iter().next(),
+            None => None,
+        };
+        would.push(WouldIn { queue: queue.name, outcome });
+    }
+    let (exchange, key) = (what.exchange.clone(), what.key.clone());
+    if would.is_empty() { Err(not_published(PublishError::Unroutable { exchange, key })) } else { Ok(would) }
 }
 
 #[expect(
@@ -118,7 +154,7 @@ fn envelope(api: &Api, id: Uuid, what: &Publish) -> Result<(Value, Vec<u8>), Pro
 }
 
 /// The properties that mirror an envelope, in the form that the relay takes from operators.
-pub(super) fn in_amqp(message: &Message) -> Value {
+fn in_amqp(message: &Message) -> Value {
     let properties = Properties::from(message);
     json!({
         "content_type": CONTENT_TYPE,
@@ -130,16 +166,8 @@ pub(super) fn in_amqp(message: &Message) -> Value {
     })
 }
 
-async fn note(api: &Api, who: &str, what: &Publish, id: Uuid) -> Result<(), Problem> {
-    let target: String = format!("{}/{} {id}", what.exchange, what.key).replace('\0', "?");
-    let mut client = api.writer.pool().get().await.map_err(StoreError::from)?;
-    let transaction = Transaction::begin(&mut client).await?;
-    audit(&transaction, clock::now(), who, "publish", &target, None).await?;
-    Ok(transaction.commit().await?)
-}
-
 /// What a client is told of a message that was not published.
-pub(super) fn not_published(error: PublishError) -> Problem {
+fn not_published(error: PublishError) -> Problem {
     match error {
         PublishError::Unroutable { .. } | PublishError::Malformed(_) => Problem::new(&UNROUTABLE, error.to_string()),
         PublishError::Nacked | PublishError::Timeout | PublishError::NotConnected => {

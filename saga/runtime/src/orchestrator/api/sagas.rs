@@ -6,14 +6,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::Api;
-use crate::http::problem::INVALID_BODY;
+use super::{Api, checked};
 use crate::http::{Json, Operator, Path, Problem, Query};
 use crate::orchestrator::{Filter, SagaSummary, WordError, list as list_sagas, say};
 
 const MOST: i64 = 1000;
 const USUAL: i64 = 50;
-const LONGEST_REASON: usize = 200;
 
 /// Which sagas.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -32,6 +30,8 @@ pub(super) struct Which {
     needs_intervention: bool,
     /// Those about this object.
     subject: Option<String>,
+    /// Those whose first message's data says this: `userId=f9ede48f-...`, or deeper `ship.to=...`. No index helps.
+    start: Option<String>,
     /// At most so many, 1 to 1000; 50 by default.
     limit: Option<i64>,
 }
@@ -52,11 +52,19 @@ pub(super) async fn list(State(api): State<Api>, Query(which): Query<Which>) -> 
     if !(1..=MOST).contains(&limit) {
         return Err(Problem::invalid_parameter(format!("limit is {limit}; it can be 1 to {MOST}")));
     }
-    let texts = [&which.state, &which.reason, &which.subject];
+    let texts = [&which.state, &which.reason, &which.subject, &which.start];
     if texts.into_iter().flatten().any(|text| text.contains('\0')) {
         return Err(Problem::invalid_parameter("a parameter contains the character U+0000"));
     }
+    let start = which.start.as_deref().map(|start| {
+        let (path, value) = start.split_once('=')?;
+        Some((path.split('.').map(str::to_owned).collect(), value.to_owned()))
+    });
+    if start == Some(None) {
+        return Err(Problem::invalid_parameter("start is not of the form name=value"));
+    }
     let filter = Filter {
+        start: start.flatten(),
         phase: which.state,
         reason: which.reason,
         started_before: which.started_before,
@@ -112,6 +120,19 @@ pub(super) struct StepBecause {
     reason: String,
 }
 
+/// Which step counts as what, and why.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(super) struct SkipBecause {
+    /// The step's name.
+    step: String,
+    /// For the audit: at most 200 characters.
+    #[schema(min_length = 1, max_length = 200)]
+    reason: String,
+    /// It is being undone, and counts as undone; otherwise it counts as done.
+    #[serde(default)]
+    undone: bool,
+}
+
 /// How a saga stands after a word.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Said {
@@ -160,7 +181,7 @@ pub(super) async fn retry(
 }
 
 /// Count a step as done, or its undo as done
-#[utoipa::path(post, path = "/admin/sagas/{id}/skip", tag = "sagas", security(("token" = [])), request_body = StepBecause,
+#[utoipa::path(post, path = "/admin/sagas/{id}/skip", tag = "sagas", security(("token" = [])), request_body = SkipBecause,
     params(("id" = Uuid, Path, description = "The saga")), responses(
     (status = 200, description = "The step counts as done", body = Said),
     (status = 401, description = "A token is needed", body = Problem, content_type = "application/problem+json"),
@@ -171,10 +192,10 @@ pub(super) async fn skip(
     State(api): State<Api>,
     Operator(who): Operator,
     Path(id): Path<Uuid>,
-    Json(because): Json<StepBecause>,
+    Json(because): Json<SkipBecause>,
 ) -> Result<Json<Said>, Problem> {
     let reason = checked(&because.reason)?;
-    speak(&api, id, OperatorWord::Skip { step: because.step.clone() }, &who, reason).await
+    speak(&api, id, OperatorWord::Skip { step: because.step.clone(), undone: because.undone }, &who, reason).await
 }
 
 async fn speak(api: &Api, id: Uuid, word: OperatorWord, who: &str, why: &str) -> Result<Json<Said>, Problem> {
@@ -189,13 +210,4 @@ fn refused(error: WordError) -> Problem {
         WordError::UnknownDefinition(_) | WordError::Refused(_) => Problem::conflict(error.to_string()),
         WordError::Store(error) => error.into(),
     }
-}
-
-fn checked(reason: &str) -> Result<&str, Problem> {
-    let reason = reason.trim();
-    let fits = !reason.is_empty() && reason.chars().count() <= LONGEST_REASON && !reason.contains('\0');
-    let wrong = || {
-        Problem::new(&INVALID_BODY, format!("reason must have 1 to {LONGEST_REASON} characters, none of them U+0000"))
-    };
-    if fits { Ok(reason) } else { Err(wrong()) }
 }

@@ -1,6 +1,6 @@
 //! The orchestrator's loop and its operators' words.
 
-use saga_core::{Instance, OperatorWord, Time};
+use saga_core::{Direction, Instance, OperatorWord, Time};
 use time::Duration;
 use uuid::Uuid;
 
@@ -77,7 +77,7 @@ impl World {
         let word = match self.dice.below(8) {
             0..=3 => OperatorWord::Retry { step, starter: self.starter(saga, row) },
             4..=5 => OperatorWord::Cancel { reason: "by_hand".to_owned() },
-            _ => OperatorWord::Skip { step },
+            _ => OperatorWord::Skip { step, undone: saga.steps[row].waiting() == Some(Direction::Undo) },
         };
         Some((row, word))
     }
@@ -94,7 +94,7 @@ fn name(word: &OperatorWord) -> String {
     match word {
         OperatorWord::Cancel { .. } => "cancel".to_owned(),
         OperatorWord::Retry { step, .. } => format!("retry {step}"),
-        OperatorWord::Skip { step } => format!("skip {step}"),
+        OperatorWord::Skip { step, .. } => format!("skip {step}"),
     }
 }
 

@@ -1,0 +1,113 @@
+//! Looking at what the broker holds, and at what passes an exchange.
+
+use futures_util::StreamExt;
+use lapin::options::{
+    BasicAckOptions, BasicConsumeOptions, BasicQosOptions, ExchangeDeclareOptions, QueueBindOptions,
+    QueueDeclareOptions,
+};
+use lapin::types::FieldTable;
+use lapin::{Channel, Connection, Consumer, ExchangeKind};
+use saga_core::{Queue, QueueType};
+
+use super::connection::{ANSWER, Broker, leave, open_channel};
+use super::error::{BrokerError, within};
+use super::reader::{Depth, delivered, look_at};
+use super::{Incoming, topology};
+
+/// How many messages a tap has on their way at most.
+const AHEAD: u16 = 200;
+
+/// A queue of the topology, as it is.
+#[derive(Debug)]
+pub(crate) struct QueueLook {
+    pub(crate) queue: &'static Queue,
+    pub(crate) depth: Option<Depth>,
+    /// In what it is not as the topology says.
+    pub(crate) difference: Option<String>,
+}
+
+impl Broker {
+    /// Looks at every queue of the topology.
+    ///
+    /// # Errors
+    /// [`BrokerError`]: the broker does not answer.
+    pub(crate) async fn look_at_queues(&self) -> Result<Vec<QueueLook>, BrokerError> {
+        let connection = self.open("looking at queues").await?;
+        let mut looks = Vec::new();
+        for queue in self.topology().queues {
+            if queue.kind == QueueType::Stream && !self.has_stream() {
+                continue;
+            }
+            looks.push(look(&connection, queue).await?);
+        }
+        leave(&connection).await;
+        Ok(looks)
+    }
+}
+
+/// An answer other than yes closes the channel: each question has one of its own.
+async fn look(connection: &Connection, queue: &'static Queue) -> Result<QueueLook, BrokerError> {
+    let depth = match look_at(&open_channel(connection).await?, queue.name).await {
+        Ok(depth) => depth,
+        Err(error @ (BrokerError::Missing { .. } | BrokerError::Forbidden { .. })) => {
+            return Ok(QueueLook { queue, depth: None, difference: Some(error.to_string()) });
+        }
+        Err(error) => return Err(error),
+    };
+    // It is there, so declaring it makes nothing: it only compares.
+    let difference = match topology::declare_queue(&open_channel(connection).await?, queue, false).await {
+        Ok(()) => None,
+        Err(error @ (BrokerError::Conflict { .. } | BrokerError::Forbidden { .. })) => Some(error.to_string()),
+        Err(error) => return Err(error),
+    };
+    Ok(QueueLook { queue, depth: Some(depth), difference })
+}
+
+/// Watches what passes an exchange, through a queue of its own that goes with the connection.
+pub(crate) struct Tap {
+    // Kept for as long as it is watched.
+    _connection: Connection,
+    channel: Channel,
+    consumer: Consumer,
+}
+
+impl Tap {
+    /// Begins to watch.
+    ///
+    /// # Errors
+    /// [`BrokerError::Missing`] when there is no such exchange.
+    pub(crate) async fn open(broker: &Broker, exchange: &str, key: &str) -> Result<Self, BrokerError> {
+        let connection = broker.open("watching").await?;
+        let channel = open_channel(&connection).await?;
+        let what = format!("the exchange {exchange}");
+        let passive = ExchangeDeclareOptions { passive: true, ..ExchangeDeclareOptions::default() };
+        let there = channel.exchange_declare(exchange.into(), ExchangeKind::Topic, passive, FieldTable::default());
+        within(ANSWER, format!("looking at {what}"), there).await.map_err(|error| error.about(&what))?;
+        let own = QueueDeclareOptions { exclusive: true, auto_delete: true, ..QueueDeclareOptions::default() };
+        let queue = channel.queue_declare("".into(), own, FieldTable::default());
+        let queue = within(ANSWER, "declaring a queue to watch with", queue).await?.name().clone();
+        let bind = channel.queue_bind(
+            queue.clone(),
+            exchange.into(),
+            key.into(),
+            QueueBindOptions::default(),
+            FieldTable::default(),
+        );
+        within(ANSWER, format!("binding to {what}"), bind).await?;
+        within(ANSWER, "setting the prefetch", channel.basic_qos(AHEAD, BasicQosOptions::default())).await?;
+        let consume = channel.basic_consume(queue, "".into(), BasicConsumeOptions::default(), FieldTable::default());
+        let consumer = within(ANSWER, "watching", consume).await?;
+        Ok(Self { _connection: connection, channel, consumer })
+    }
+
+    /// The next message.
+    ///
+    /// # Errors
+    /// [`BrokerError`]: the connection ended.
+    pub(crate) async fn next(&mut self) -> Result<Incoming, BrokerError> {
+        let delivery = delivered(self.consumer.next().await, "what passes")?;
+        let seen = self.channel.basic_ack(delivery.delivery_tag, BasicAckOptions::default());
+        within(ANSWER, "asking for more", seen).await?;
+        Ok(Incoming::from(delivery))
+    }
+}

@@ -1,0 +1,96 @@
+//! Looking ahead, at what messages would do here, and back, at what became of them.
+
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{Admin, MOST};
+use crate::delivery::{Delivered, DryRun, Fate};
+use crate::http::problem::INVALID_BODY;
+use crate::http::{Json, Problem};
+
+/// Messages, as they would come from a queue.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct Came {
+    /// The queue.
+    pub(crate) queue: String,
+    /// Their bytes.
+    #[schema(max_items = 1000)]
+    pub(crate) messages: Vec<String>,
+}
+
+/// What would become of each, in order.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct DryRuns {
+    /// One for each message.
+    pub(crate) outcomes: Vec<DryRun>,
+}
+
+/// Messages that came from a queue.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct Looked {
+    /// The queue.
+    pub(crate) queue: String,
+    /// Which.
+    #[schema(max_items = 1000)]
+    pub(crate) messages: Vec<Delivered>,
+}
+
+/// What became of each, in order.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct Fates {
+    /// One for each message.
+    pub(crate) fates: Vec<Fate>,
+}
+
+impl Admin {
+    /// What these messages would do if they came from this queue now.
+    pub(crate) async fn would(&self, came: Came) -> Result<DryRuns, Problem> {
+        few_enough(came.messages.len())?;
+        let bodies = came.messages.into_iter().map(String::into_bytes).collect();
+        let outcomes = self.delivery()?.dry_run(&came.queue, bodies).await?;
+        Ok(DryRuns { outcomes: outcomes.ok_or_else(|| not_ours(&came.queue))? })
+    }
+
+    /// What became of messages that came from this queue.
+    pub(crate) async fn became(&self, queue: &str, messages: &[Delivered]) -> Result<Fates, Problem> {
+        few_enough(messages.len())?;
+        let fates = self.delivery()?.fates(queue, messages).await?;
+        Ok(Fates { fates: fates.ok_or_else(|| not_ours(queue))? })
+    }
+}
+
+/// Say what messages would do
+///
+/// Executes the real handler on each, in a transaction that is always rolled back. It changes nothing.
+#[utoipa::path(post, path = "/admin/dry-run", tag = "operator", request_body = Came, responses(
+    (status = 200, description = "What would become of each", body = DryRuns),
+    (status = 404, description = "This process does not consume that queue", body = Problem, content_type = "application/problem+json"),
+    (status = 422, description = "There are too many messages", body = Problem, content_type = "application/problem+json"),
+))]
+pub(super) async fn dry_run(State(admin): State<Admin>, Json(came): Json<Came>) -> Result<Json<DryRuns>, Problem> {
+    admin.would(came).await.map(Json)
+}
+
+/// Say what became of messages
+///
+/// Handled, put off, parked, or not known here.
+#[utoipa::path(post, path = "/admin/fates", tag = "operator", request_body = Looked, responses(
+    (status = 200, description = "What became of each", body = Fates),
+    (status = 404, description = "This process does not consume that queue", body = Problem, content_type = "application/problem+json"),
+    (status = 422, description = "There are too many messages", body = Problem, content_type = "application/problem+json"),
+))]
+pub(super) async fn fates(State(admin): State<Admin>, Json(looked): Json<Looked>) -> Result<Json<Fates>, Problem> {
+    admin.became(&looked.queue, &looked.messages).await.map(Json)
+}
+
+fn few_enough(messages: usize) -> Result<(), Problem> {
+    let most = MOST as usize;
+    let too_many =
+        || Problem::new(&INVALID_BODY, format!("{messages} messages are too many at once; {most} are the most"));
+    if messages <= most { Ok(()) } else { Err(too_many()) }
+}
+
+fn not_ours(queue: &str) -> Problem {
+    Problem::not_found(format!("this process does not consume the queue {queue}"))
+}

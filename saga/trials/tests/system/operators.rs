@@ -1,0 +1,111 @@
+//! What an operator sees and does with the command, beyond publishing and replaying.
+
+use std::process::Stdio;
+
+use saga_runtime::testing::{SALT, eventually};
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, BufReader};
+
+use crate::command::{program, saga, text, told, word};
+use crate::shop::{PATIENCE, Settings, Shop, count, order};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_ids_of_an_order_are_known_before_it_exists() {
+    let shop = Shop::open(Settings::default()).await;
+    shop.add_pet(1, 1000).await;
+    let ids = told(&shop, &["ids", "order", "--customer", "Ada@Example.com", "--key", "k", "--salt", SALT]).await;
+    let placed = shop.place("k", &order(1, "ada", &[])).await;
+    assert_eq!((word(&ids, "order"), word(&ids, "saga")), (&*placed.text("uuid"), &*placed.text("sagaId")));
+    shop.settled().await;
+    for kind in [
+        "ORDER_REQUESTED",
+        "RESERVE_PET",
+        "PET_RESERVED",
+        "ORDER_CREATED",
+        "APPROVE_ORDER",
+        "ORDER_APPROVED",
+        "PET_SOLD",
+    ] {
+        let sql = format!("SELECT count(*) FROM journal WHERE id = '{}' AND type = '{kind}'", word(&ids, kind));
+        let mut sent = 0;
+        for client in shop.databases.each() {
+            sent += count(client, &sql).await;
+        }
+        assert_eq!(sent, 1, "{kind} has the id that was computed");
+    }
+    let mine = told(&shop, &["list", "--customer", "ada@example.com", "--salt", SALT]).await;
+    assert_eq!(word(&mine["sagas"][0], "id"), word(&ids, "saga"));
+    let others = told(&shop, &["list", "--customer", "bob@example.com", "--salt", SALT]).await;
+    assert_eq!(others["sagas"], json!([]));
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sagas_are_counted_drawn_and_told_to_end_by_the_command() {
+    let shop = Shop::open(Settings { approval_limit: 0, ..Settings::default() }).await;
+    shop.add_pet(1, 1000).await;
+    let placed = shop.place("waits", &order(1, "ada", &[])).await;
+    let number = placed.text("id");
+    let stats = told(&shop, &["stats"]).await;
+    assert_eq!((word(&stats["states"][0], "state"), &stats["states"][0]["count"]), ("prepared", &json!(1)), "{stats}");
+    assert_eq!(stats["latency"]["reserve_pet"]["answered"], json!(1.0), "{stats}");
+    assert_eq!(word(&stats["steps"][0], "step"), "approval", "{stats}");
+    let drawn = text(&saga(&shop, &["diagram", "--live"]).await.stdout);
+    assert!(drawn.starts_with("flowchart TD") && drawn.contains("prepared: 1"), "{drawn}");
+    let sequence = text(&saga(&shop, &["show", &number, "--mermaid"]).await.stdout);
+    assert!(sequence.starts_with("sequenceDiagram\n"), "{sequence}");
+    assert!(
+        sequence.contains("saga->>pet-service: RESERVE_PET")
+            && sequence.contains("pet-service->>order-service: PET_RESERVED")
+    );
+    let refused = saga(&shop, &["retry", &number, "approval"]).await;
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(text(&refused.stderr).contains("waits for a person"), "{}", text(&refused.stderr));
+    let skipped = saga(&shop, &["skip", &number, "reserve_pet", "--undone", "--reason", "by-hand"]).await;
+    assert!(text(&skipped.stderr).contains("waits for no answer"), "{}", text(&skipped.stderr));
+    let cancelled = told(&shop, &["cancel", &number, "--reason", "asked-by-phone"]).await;
+    assert_eq!(word(&cancelled, "state"), "compensating");
+    let watched = saga(&shop, &["show", &number, "--watch"]).await;
+    assert!(text(&watched.stdout).contains("cancelled (asked-by-phone)"), "watching ends with the saga");
+    shop.settled().await;
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn queues_are_held_against_the_topology_and_what_passes_an_exchange_is_seen() {
+    let mut shop = Shop::open(Settings::default()).await;
+    let fine = told(&shop, &["queues"]).await;
+    assert_eq!((fine["as_declared"].as_bool(), fine["queues"].as_array().unwrap().len()), (Some(true), 10), "{fine}");
+    let mut tap = program(&shop, &["tap", "pet.events", "pet.*", "--count", "1", "--json"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(tap.stdout.take().unwrap()).lines();
+    let mut pet = 1;
+    eventually("the tap has seen one", PATIENCE, async || {
+        shop.add_pet(pet, 1000).await;
+        pet += 1;
+        tap.try_wait().unwrap()
+    })
+    .await;
+    let line: Value = serde_json::from_str(&lines.next_line().await.unwrap().unwrap()).unwrap();
+    assert_eq!((word(&line, "routing_key"), word(&line["body"], "type")), ("pet.created", "PET_CREATED"));
+    let nowhere = saga(&shop, &["tap", "no.such.exchange"]).await;
+    assert!(
+        text(&nowhere.stderr).contains("the exchange no.such.exchange does not exist"),
+        "{}",
+        text(&nowhere.stderr)
+    );
+    let publish = ["publish", "pet.events", "pet.updated", "--type", "PET_UPDATED", "--data", "{}", "--dry-run"];
+    let dry = told(&shop, &publish).await;
+    assert_eq!(
+        (word(&dry["would"][0], "queue"), word(&dry["would"][0]["outcome"], "would")),
+        ("inventory.pet-events", "park")
+    );
+    assert_eq!(count(&shop.databases.inventory, "SELECT count(*) FROM parked").await, 0, "nothing was published");
+    shop.stop("inventory-service").await;
+    let lonely = saga(&shop, &["queues"]).await;
+    assert_eq!(lonely.status.code(), Some(1));
+    assert!(text(&lonely.stdout).contains("nobody consumes it; inventory-service should"), "{}", text(&lonely.stdout));
+    shop.close().await;
+}
