@@ -47,7 +47,7 @@ pub(super) enum Command {
         /// Until when; until now without it
         #[arg(long, value_parser = parse_time)]
         until: Option<Time>,
-        /// From where: `journals` of all processes are the truth, the `stream` of all events is at hand
+        /// From where: `journals` (the truth) or `stream`
         #[arg(long, value_enum, default_value_t = Log::Journals, hide_possible_values = true)]
         source: Log,
         #[command(flatten)]
@@ -80,10 +80,10 @@ pub(super) enum Command {
 /// How messages are delivered again.
 #[derive(Debug, Args)]
 pub(super) struct How {
-    /// Into which queue, if not where they came from (history: every queue bound for its type)
+    /// Into which queue, if not where they came from
     #[arg(long)]
     to: Option<String>,
-    /// Only those: type=T, saga=ID, correlation=ID, subject=S, time>=T, time<T, $.data.petId=7; repeatable, all hold
+    /// Only those: type=T, saga=ID, subject=S, time>=T, time<T, $.data.petId=7
     #[arg(long = "where", value_name = "CONDITION")]
     conditions: Vec<Condition>,
     /// Deliver nothing; say of each message what it would do
@@ -92,7 +92,7 @@ pub(super) struct How {
     /// At most so many messages a second
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     rate: Option<u32>,
-    /// In stages, each a percentage of all, as 1,5,20,100: after each it waits for what becomes of them
+    /// In stages, each a percentage of all: 1,5,20,100
     #[arg(long, value_delimiter = ',', value_name = "PERCENT")]
     ramp: Vec<u8>,
     /// Stop when more failed: 10, or 5% of all

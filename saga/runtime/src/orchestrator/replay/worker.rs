@@ -13,8 +13,8 @@ use crate::error::StoreError;
 use crate::process::pause;
 use crate::store::Transaction;
 
-/// How often somebody looks for replays that are nobody's.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often somebody looks for replays that are nobody's; of one that is asked for here it is told.
+const LOOK_EVERY: Duration = Duration::from_secs(3);
 /// How many replays one process runs at once.
 const AT_ONCE: usize = 4;
 /// How many messages are delivered together at most. What is asked of other processes is smaller.
