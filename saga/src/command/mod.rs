@@ -37,10 +37,16 @@ pub struct Arguments {
 #[derive(Debug, Clone, Args)]
 pub struct To {
     /// The orchestrator.
-    #[arg(long, env = "SAGA_URL", default_value = "http://127.0.0.1:8080", global = true)]
+    #[arg(long, env = "SAGA_URL", hide_env_values = true, default_value = "http://127.0.0.1:8080", global = true)]
     pub saga_url: reqwest::Url,
     /// The order-service, for `run order`.
-    #[arg(long, env = "ORDER_SERVICE_URL", default_value = "http://127.0.0.1:8082", global = true)]
+    #[arg(
+        long,
+        env = "ORDER_SERVICE_URL",
+        hide_env_values = true,
+        default_value = "http://127.0.0.1:8082",
+        global = true
+    )]
     pub order_service_url: reqwest::Url,
     /// The token of an operator, for whatever changes something.
     #[arg(long, env = "SAGA_TOKEN", hide_env_values = true, global = true)]

@@ -106,6 +106,13 @@ fn line(incoming: &Incoming) -> Bytes {
 fn unavailable(error: BrokerError) -> Problem {
     match error {
         BrokerError::Missing { .. } | BrokerError::Forbidden { .. } => Problem::new(&INVALID_BODY, error.to_string()),
-        other => Problem::new(&BROKER_UNAVAILABLE, other.to_string()),
+        BrokerError::Url(_)
+        | BrokerError::Unreachable { .. }
+        | BrokerError::Timeout { .. }
+        | BrokerError::Lost { .. }
+        | BrokerError::Unsubscribed(_)
+        | BrokerError::GivenUp(_)
+        | BrokerError::Panicked(_)
+        | BrokerError::Conflict { .. } => Problem::new(&BROKER_UNAVAILABLE, error.to_string()),
     }
 }

@@ -88,7 +88,13 @@ fn at<'a>(body: &'a Value, path: &[Part]) -> Option<&'a Value> {
 
 /// A text is compared as it is, anything else as JSON writes it.
 fn is(found: &Value, value: &str) -> bool {
-    found.as_str().map_or_else(|| found.to_string() == value, |text| text == value)
+    match found {
+        Value::String(text) => text == value,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+            let written = found.to_string();
+            written == value
+        }
+    }
 }
 
 impl FromStr for Condition {

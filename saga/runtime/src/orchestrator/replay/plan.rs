@@ -93,7 +93,8 @@ impl Plan {
             return wrong("rate: at least 1 message a second");
         }
         let rises = self.ramp.windows(2).all(|pair| pair[0] < pair[1]) && self.ramp.first() != Some(&0);
-        if !self.ramp.is_empty() && !(rises && self.ramp.last() == Some(&100)) {
+        let complete = self.ramp.last().is_none_or(|last| *last == 100);
+        if !(rises && complete) {
             return wrong("ramp: percentages that rise to 100, as in 1,5,20,100");
         }
         if let Source::Queue { queue } = &self.source
