@@ -65,7 +65,7 @@ async fn a_parked_message_can_be_replayed_with_its_bytes_and_is_parked_again() {
     let url = format!("{}/admin/parked/{id}/replay", shop.url("inventory-service", 0));
     let refused = shop.send(Method::POST, &url, &[], None).await;
     assert_eq!(refused.status, 401, "nobody replays without a token: {refused:?}");
-    let replayed = shop.send(Method::POST, &url, &[shop.token()], None).await;
+    let replayed = shop.send(Method::POST, &url, &[shop.token()], Some(&serde_json::json!({}))).await;
     assert_eq!(replayed.status, 200, "{replayed:?}");
     eventually("it is parked again", PATIENCE, async || {
         count(inventory, "SELECT count(*) FROM parked WHERE state = 'parked' AND times = 2").await == 1

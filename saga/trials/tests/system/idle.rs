@@ -7,10 +7,11 @@ use tokio_postgres::{Client, NoTls};
 
 use crate::shop::{PATIENCE, Settings, Shop};
 
-/// How long it takes until what was done before is counted.
-const SETTLES: Duration = Duration::from_secs(12);
-/// How long is counted.
+/// How long is counted at a time.
 const FOR: Duration = Duration::from_secs(8);
+/// How many times it is counted at most: what a session did before is counted ten seconds after it came to rest, on a busy
+/// server later still.
+const TIMES: usize = 6;
 /// How many transactions a process may cost each second.
 const MOST: f64 = 5.0;
 
@@ -31,17 +32,19 @@ async fn an_idle_process_costs_its_database_five_transactions_a_second_at_most()
         tokio_postgres::connect(&std::env::var("TEST_POSTGRES_URL").unwrap(), NoTls).await.unwrap();
     tokio::spawn(connection);
     let databases = format!("test_{}_", shop.servers.vhost());
-    // What the processes did before is counted late: a session at rest tells after ten seconds.
-    let (start, _) = look(&admin, &databases).await;
     let since = async |then: f64| look(&admin, &databases).await.0 - then;
-    eventually("the counts are up to date", PATIENCE, async || since(start).await > SETTLES.as_secs_f64()).await;
-    let (begun, before) = look(&admin, &databases).await;
-    eventually("they were idle for a while", PATIENCE, async || since(begun).await > FOR.as_secs_f64()).await;
-    let (ended, after) = look(&admin, &databases).await;
-    assert_eq!(after.len(), 4);
-    for (before, after) in before.iter().zip(&after) {
-        let rate = f64::from(u32::try_from(after - before).unwrap()) / (ended - begun);
-        assert!(rate > 0.0 && rate <= MOST, "{rate} transactions a second: {before} {after}");
+    let (mut begun, mut before) = look(&admin, &databases).await;
+    for time in 1..=TIMES {
+        eventually("they were idle for a while", PATIENCE, async || since(begun).await > FOR.as_secs_f64()).await;
+        let (ended, after) = look(&admin, &databases).await;
+        assert_eq!(after.len(), 4);
+        let rate = |(before, after): (&i64, &i64)| f64::from(u32::try_from(after - before).unwrap()) / (ended - begun);
+        let rates: Vec<f64> = before.iter().zip(&after).map(rate).collect();
+        if rates.iter().all(|rate| *rate > 0.0 && *rate <= MOST) {
+            break;
+        }
+        assert!(time < TIMES, "transactions a second in each database: {rates:?}");
+        (begun, before) = (ended, after);
     }
     shop.close().await;
 }

@@ -90,7 +90,7 @@ async fn what_was_not_handled_yet_would_apply_be_stale_or_meet_a_saga_that_has_e
     shop.add_pet(1, 1000).await;
     shop.place("order", &order(1, "ada", &[])).await;
     shop.settled().await;
-    let inbox = "SELECT count(*) FROM inbox";
+    let inbox = "SELECT count(*) FROM inbox WHERE consumer = 'inventory.pet-events'";
     eventually("all news of the pet is met", PATIENCE, async || count(&shop.databases.inventory, inbox).await == 3)
         .await;
     // As if these consumers had lost what they know of messages, and kept their states.
