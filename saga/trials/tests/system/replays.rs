@@ -1,6 +1,7 @@
 //! Replays as durable operations: they add up, go on after a crash, and repeat nothing.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use lapin::options::{BasicGetOptions, BasicPublishOptions, QueueDeclareOptions};
@@ -187,6 +188,23 @@ async fn a_queue_that_is_not_ours_is_sent_elsewhere_in_order_and_what_is_not_ask
     shop.close().await;
 }
 
+/// A replay that is paced delivers so often.
+const BEAT: Duration = Duration::from_millis(250);
+
+/// A replay once nothing of it has moved for four beats: then whoever delivered it has noticed what it was told.
+async fn at_rest(now: impl AsyncFn() -> Value) -> Value {
+    let mut last = (now().await, Instant::now());
+    eventually("it rests", PATIENCE, async || {
+        let found = now().await;
+        if found["updated_at"] != last.0["updated_at"] {
+            last = (found, Instant::now());
+            return None;
+        }
+        (last.1.elapsed() > BEAT * 4).then_some(found)
+    })
+    .await
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replay_rests_when_it_is_told_to_goes_on_and_is_cancelled_and_adds_up_all_the_time() {
     let shop = Shop::open(Settings::default()).await;
@@ -205,11 +223,7 @@ async fn a_replay_rests_when_it_is_told_to_goes_on_and_is_cancelled_and_adds_up_
     let again = saga(&shop, &["replay", "pause", &id]).await;
     assert_eq!(again.status.code(), Some(1));
     assert!(text(&again.stderr).contains("is paused: it cannot be told to pause"), "{}", text(&again.stderr));
-    let resting = eventually("it rests", PATIENCE, async || {
-        let (one, two) = (now().await, now().await);
-        (one["updated_at"] == two["updated_at"]).then_some(two)
-    })
-    .await;
+    let resting = at_rest(&now).await;
     assert!(resting["pending"].as_i64().unwrap() > 0, "{resting}");
     told(&shop, &["replay", "resume", &id]).await;
     eventually("it goes on", PATIENCE, async || now().await["done"].as_i64() > resting["done"].as_i64()).await;
@@ -219,11 +233,7 @@ async fn a_replay_rests_when_it_is_told_to_goes_on_and_is_cancelled_and_adds_up_
     let audited = "SELECT string_agg(action, ', ' ORDER BY id) FROM audit WHERE target = $1";
     let audited: String = shop.databases.sagas.query_one(audited, &[&id]).await.unwrap().get(0);
     assert_eq!(audited, "replay, pause replay, resume replay, cancel replay");
-    let ended = eventually("it is at rest", PATIENCE, async || {
-        let (one, two) = (now().await, now().await);
-        (one["updated_at"] == two["updated_at"]).then_some(two)
-    })
-    .await;
+    let ended = at_rest(&now).await;
     let (mut there, mut here) = (Vec::new(), Vec::new());
     let found = eventually("all are in one of the two queues", PATIENCE, async || {
         there.extend(theirs.drain("slow").await);
