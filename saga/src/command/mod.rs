@@ -39,7 +39,7 @@ pub struct To {
     /// The orchestrator.
     #[arg(long, env = "SAGA_URL", hide_env_values = true, default_value = "http://127.0.0.1:8080", global = true)]
     pub saga_url: reqwest::Url,
-    /// The order-service, for `run order`.
+    /// order-service, for `run order`.
     #[arg(
         long,
         env = "ORDER_SERVICE_URL",
