@@ -1,6 +1,7 @@
 //! Fifty messages that a release cannot understand: one is edited, the rest is replayed once the release is mended.
 
 use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use axum::Router;
@@ -72,20 +73,26 @@ async fn parked(shop: &Shop) -> Vec<Value> {
     listed["parked"].as_array().unwrap().clone()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn fifty_messages_that_a_release_cannot_understand_are_handled_once_each_after_it_is_mended() {
+/// A shop whose inventory-service cannot understand what was published to it, and the file that it was published from.
+async fn with_fifty_published() -> (Shop, PathBuf) {
     let mut shop = Shop::closed(Settings::default()).await;
     for name in ["pet-service", "order-service"] {
         shop.start(name).await;
     }
     start_broken(&mut shop).await;
     shop.start("saga").await;
-    let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}.jsonl", shop.servers.vhost()));
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}.jsonl", shop.servers.vhost()));
     std::fs::write(&file, fifty_lines()).unwrap();
     let lines = format!("@{}", file.display());
     let publish = ["publish", "pet.events", "pet.created", "--raw", "--data", &lines, "--rate", "500"];
     let published = saga(&shop, &publish).await;
     assert_eq!(published.status.code(), Some(0), "{}", text(&published.stderr));
+    (shop, file)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fifty_messages_that_a_release_cannot_understand_are_handled_once_each_after_it_is_mended() {
+    let (mut shop, file) = with_fifty_published().await;
     let group = eventually("the group grows to fifty", PATIENCE, async || {
         let parked = parked(&shop).await;
         (parked.len() == 50).then_some(parked)
@@ -134,16 +141,7 @@ async fn fifty_messages_that_a_release_cannot_understand_are_handled_once_each_a
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_ramp_stops_at_its_first_stage_when_the_cause_is_not_mended() {
-    let mut shop = Shop::closed(Settings::default()).await;
-    for name in ["pet-service", "order-service"] {
-        shop.start(name).await;
-    }
-    start_broken(&mut shop).await;
-    shop.start("saga").await;
-    let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}.jsonl", shop.servers.vhost()));
-    std::fs::write(&file, fifty_lines()).unwrap();
-    let lines = format!("@{}", file.display());
-    saga(&shop, &["publish", "pet.events", "pet.created", "--raw", "--data", &lines, "--rate", "500"]).await;
+    let (shop, file) = with_fifty_published().await;
     eventually("all are parked", PATIENCE, async || parked(&shop).await.len() == 50).await;
     let stopped = saga(&shop, &["replay", "parked", "--ramp", "1,5,20,100"]).await;
     assert_eq!(stopped.status.code(), Some(1));
