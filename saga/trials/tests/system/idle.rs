@@ -9,8 +9,9 @@ use crate::shop::{PATIENCE, Settings, Shop};
 
 /// How long is counted at a time.
 const FOR: Duration = Duration::from_secs(8);
-/// How many times it is counted at most: what a session did before is counted ten seconds after it came to rest, on a busy
-/// server later still.
+/// How many times it is counted at most, until each database had one such while of its own: what a session did before is
+/// counted ten seconds after it came to rest, on a busy server later still; and autovacuum, which looks into each
+/// database once a minute, costs a new one some forty transactions.
 const TIMES: usize = 6;
 /// How many transactions a process may cost each second.
 const MOST: f64 = 5.0;
@@ -34,17 +35,23 @@ async fn an_idle_process_costs_its_database_five_transactions_a_second_at_most()
     let databases = format!("test_{}_", shop.servers.vhost());
     let since = async |then: f64| look(&admin, &databases).await.0 - then;
     let (mut begun, mut before) = look(&admin, &databases).await;
-    for time in 1..=TIMES {
+    let mut least = [f64::INFINITY; 4];
+    for _ in 0..TIMES {
         eventually("they were idle for a while", PATIENCE, async || since(begun).await > FOR.as_secs_f64()).await;
         let (ended, after) = look(&admin, &databases).await;
-        assert_eq!(after.len(), 4);
-        let rate = |(before, after): (&i64, &i64)| f64::from(u32::try_from(after - before).unwrap()) / (ended - begun);
-        let rates: Vec<f64> = before.iter().zip(&after).map(rate).collect();
-        if rates.iter().all(|rate| *rate > 0.0 && *rate <= MOST) {
+        assert_eq!(after.len(), least.len());
+        for (least, (before, after)) in least.iter_mut().zip(before.iter().zip(&after)) {
+            let rate = f64::from(u32::try_from(after - before).unwrap()) / (ended - begun);
+            // None at all only says that its sessions have not told yet.
+            if rate > 0.0 {
+                *least = least.min(rate);
+            }
+        }
+        if least.iter().all(|rate| *rate <= MOST) {
             break;
         }
-        assert!(time < TIMES, "transactions a second in each database: {rates:?}");
         (begun, before) = (ended, after);
     }
+    assert!(least.iter().all(|rate| *rate <= MOST), "transactions a second in each database: {least:?}");
     shop.close().await;
 }
