@@ -30,7 +30,7 @@ const INSERT: &str = "
 const UPDATE: &str = "
     UPDATE pets p SET status = t.status, version = t.version, updated_at = $4
     FROM unnest($1::uuid[], $2::text[], $3::bigint[], $5::bigint[]) AS t(pet, status, version, expected)
-    WHERE p.pet = t.pet AND p.version = t.expected";
+    WHERE p.pet = t.pet AND p.pet = ANY($1) AND p.version = t.expected";
 
 const ADD: &str = "
     UPDATE pet_counts SET available = available + $1, pending = pending + $2, sold = sold + $3

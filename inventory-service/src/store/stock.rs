@@ -33,7 +33,7 @@ const UPDATE: &str = "
         version = t.version, updated_at = $9
     FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::bigint[], $8::bigint[])
          AS t(sku, on_hand, reserved, taken, price, currency, version, expected)
-    WHERE s.sku = t.sku AND s.version = t.expected";
+    WHERE s.sku = t.sku AND s.sku = ANY($1) AND s.version = t.expected";
 
 /// The supply of that name.
 ///

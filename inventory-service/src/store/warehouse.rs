@@ -25,12 +25,12 @@ const INSERT: &str = "
 const UPDATE: &str = "
     UPDATE reservations r SET state = t.state, version = t.version, updated_at = $5
     FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[]) AS t(saga_id, state, version, expected)
-    WHERE r.saga_id = t.saga_id AND r.version = t.expected";
+    WHERE r.saga_id = t.saga_id AND r.saga_id = ANY($1) AND r.version = t.expected";
 
 // An operator's retry reserves anew, perhaps at other prices.
 const DELETE: &str = "
     DELETE FROM reservations r USING unnest($1::uuid[], $2::bigint[]) AS t(saga_id, expected)
-    WHERE r.saga_id = t.saga_id AND r.version = t.expected";
+    WHERE r.saga_id = t.saga_id AND r.saga_id = ANY($1) AND r.version = t.expected";
 
 type Entry<'a> = (&'a Uuid, &'a Reservation);
 

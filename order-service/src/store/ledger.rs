@@ -26,7 +26,7 @@ const UPDATE_REQUESTS: &str = "
            state = t.state, reason = t.reason
     FROM unnest($1::uuid[], $2::int8[], $3::int8[], $4::bool[], $5::bool[], $6::text[], $7::text[])
          AS t(order_id, expected, version, granted, cancellation_requested, state, reason)
-    WHERE r.order_id = t.order_id AND r.version = t.expected";
+    WHERE r.order_id = t.order_id AND r.order_id = ANY($1) AND r.version = t.expected";
 const INSERT_ORDERS: &str = "
     INSERT INTO orders (order_id, state, reason, total, currency, version, created_at, updated_at)
     SELECT t.*, $7, $7 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::int8[], $5::text[], $6::int8[]) AS t";
@@ -35,7 +35,7 @@ const UPDATE_ORDERS: &str = "
            version = t.version, updated_at = $7
     FROM unnest($1::uuid[], $2::text[], $3::text[], $4::int8[], $5::text[], $6::int8[], $8::text[])
          AS t(order_id, state, reason, total, currency, version, expected)
-    WHERE o.order_id = t.order_id AND o.state = t.expected";
+    WHERE o.order_id = t.order_id AND o.order_id = ANY($1) AND o.state = t.expected";
 
 /// The requests that a transaction touches: locked, changed in memory, written once.
 #[derive(Debug, Default)]

@@ -43,7 +43,7 @@ const UPDATE: &str = "
         sold_to_order = t.sold_to_order, sold_to_saga = t.sold_to_saga
     FROM jsonb_populate_recordset(NULL::pets, $1) WITH ORDINALITY AS t
     JOIN unnest($2::int8[]) WITH ORDINALITY AS stored(version, n) ON stored.n = t.ordinality
-    WHERE p.id = t.id AND p.version = stored.version";
+    WHERE p.id = t.id AND p.id = ANY($3) AND p.version = stored.version";
 
 /// The pets that a transaction touches: locked, changed in memory, written once.
 #[derive(Debug, Default)]
@@ -99,7 +99,8 @@ impl Pets {
         if rows.is_empty() {
             return Ok(());
         }
-        let written = execute(transaction, UPDATE, &[&Json(&rows), &stored]).await?;
+        let numbers: Vec<i64> = rows.iter().map(PetRow::number).collect();
+        let written = execute(transaction, UPDATE, &[&Json(&rows), &stored, &numbers]).await?;
         if written == rows.len() as u64 {
             return Ok(());
         }

@@ -36,6 +36,12 @@ enum Status {
     Deleted,
 }
 
+impl PetRow {
+    pub(super) fn number(&self) -> i64 {
+        self.id
+    }
+}
+
 /// The pet of a row.
 pub(super) fn read(row: &Row) -> Result<Pet, StoreError> {
     let Json(row): Json<PetRow> = row.try_get(0).map_err(|error| corrupt(describe(&error)))?;

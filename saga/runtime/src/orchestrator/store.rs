@@ -44,7 +44,7 @@ const UPDATE: &str = "
     FROM unnest($1::uuid[], $2::int8[], $3::int8[], $4::text[], $5::text[], $6::bool[], $7::timestamptz[],
                 $8::timestamptz[], $10::json[])
          AS t(id, expected, version, phase, reason, needs_intervention, alarm, ended_at, state)
-    WHERE s.id = t.id AND s.version = t.expected";
+    WHERE s.id = t.id AND s.id = ANY($1) AND s.version = t.expected";
 
 /// The sagas that a batch touches: locked, changed in memory, written once.
 #[derive(Debug, Default)]

@@ -13,6 +13,7 @@ const LOCK: &str = "
     SELECT e.saga_id, e.step, e.epoch, e.state, e.answer_id, e.answer_time
     FROM effects e JOIN unnest($1::uuid[], $2::text[]) AS k(saga_id, step)
       ON e.saga_id = k.saga_id AND e.step = k.step
+    WHERE e.saga_id = ANY($1)
     ORDER BY e.saga_id, e.step FOR UPDATE OF e";
 
 // A plain INSERT: if somebody else was first, this fails, the batch is rolled back and run again,
@@ -26,7 +27,7 @@ const UPDATE: &str = "
            answer_time = t.answer_time, updated_at = $7
     FROM unnest($1::uuid[], $2::text[], $3::int4[], $4::text[], $5::uuid[], $6::timestamptz[])
          AS t(saga_id, step, epoch, state, answer_id, answer_time)
-    WHERE e.saga_id = t.saga_id AND e.step = t.step";
+    WHERE e.saga_id = t.saga_id AND e.step = t.step AND e.saga_id = ANY($1)";
 
 const FORGET: &str = "
     DELETE FROM effects e USING (
