@@ -22,7 +22,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use config::Config;
-use http::App;
+use http::{App, Desk};
 use messages::Messages;
 use waiters::{LOOK_EVERY, Waiters};
 
@@ -63,7 +63,9 @@ pub async fn serve(listener: TcpListener, config: Config, shutdown: Cancellation
     process.background("look", |stop| waiters::look(looking, pool, LOOK_EVERY, stop));
     process.background("ring", |stop| waiters::ring(ringing, database, stop));
     let (names, tokens) = (Names::new(process.salt(), &domain), process.tokens());
-    let (routes, document) = http::routes(App { writer, ids, names, waiters, wait, tokens });
+    let (app, taker) = App::new(Desk { writer, ids, names }, waiters, wait, tokens);
+    process.background("take", |stop| taker.run(stop));
+    let (routes, document) = http::routes(app);
     process.openapi(document);
     process.serve(listener, routes, shutdown).await
 }

@@ -45,7 +45,7 @@ impl Requests {
         (message.id, message.subject, message.time) = (order, order.to_string(), clock::now());
         message.saga_id = Some(saga_contract::ids::order_saga_id(&self.ids, user, order));
         let (exchange, routing_key) = ("order.events".to_owned(), "order.requested".to_owned());
-        Incoming { body: message.to_bytes(), exchange, routing_key, properties: Value::Null, delivery_count: 0 }
+        Incoming::of_bytes(message.to_bytes())
     }
 }
 

@@ -44,7 +44,7 @@ pub(super) async fn cancel_order(
     let trace = traceparent(&headers);
     let (word, request) = change(&app, number, |request, now| {
         let word = request.cancel()?;
-        let event = handed_on(word, || app.event(request, &request.cancellation_event(), trace, now))?;
+        let event = handed_on(word, || app.desk.event(request, &request.cancellation_event(), trace, now))?;
         Ok((word, event))
     })
     .await?;
@@ -80,7 +80,7 @@ pub(super) async fn approve_order(
     let trace = traceparent(&headers);
     let (word, request) = change(&app, number, |request, now| {
         let word = request.grant()?;
-        let event = handed_on(word, || app.event(request, &request.granted_event(name), trace, now))?;
+        let event = handed_on(word, || app.desk.event(request, &request.granted_event(name), trace, now))?;
         Ok((word, event))
     })
     .await?;
@@ -113,7 +113,7 @@ pub(super) async fn deliver_order(
     let trace = traceparent(&headers);
     let (_, request) = change(&app, number, |request, now| {
         let is_new = request.deliver()?;
-        let event = is_new.then(|| app.event(request, &request.delivered_event(), trace, now)).transpose()?;
+        let event = is_new.then(|| app.desk.event(request, &request.delivered_event(), trace, now)).transpose()?;
         Ok(((), event))
     })
     .await?;
@@ -126,7 +126,7 @@ async fn change<T: Send>(
     number: OrderNumber,
     decide: impl FnOnce(&mut Request, Time) -> Result<(T, Option<Message>), ApiError> + Send,
 ) -> Result<(T, Request), ApiError> {
-    app.writer.write(async |transaction| decide_locked(transaction, number, decide).await).await
+    app.desk.writer.write(async |transaction| decide_locked(transaction, number, decide).await).await
 }
 
 async fn decide_locked<T>(

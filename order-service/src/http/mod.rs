@@ -19,24 +19,34 @@ use utoipa_axum::routes;
 
 use crate::domain::Request;
 use crate::waiters::Waiters;
+use place::Taking;
 
+pub use place::Taker;
 pub use wire::{Order, OrderItem};
 
-/// What requests need.
+/// What changing an order takes.
 #[derive(Clone)]
-pub struct App {
+pub struct Desk {
     /// The database, with the messages that changes send.
     pub writer: Writer,
     /// The forges of the engine's ids.
     pub ids: Ids,
     /// The forges of the store's ids.
     pub names: Names,
+}
+
+/// What requests need.
+#[derive(Clone)]
+pub struct App {
+    desk: Desk,
     /// Those who wait.
-    pub waiters: Waiters,
+    waiters: Waiters,
     /// How long a client waits at most for the outcome of its request.
-    pub wait: Duration,
+    wait: Duration,
     /// Who is an operator.
-    pub tokens: Tokens,
+    tokens: Tokens,
+    /// Where requests are taken together.
+    taking: Taking,
 }
 
 /// Under which paths everything is.
@@ -89,10 +99,19 @@ impl axum::extract::FromRef<App> for Tokens {
 }
 
 impl App {
+    /// What requests need, and who takes new ones: to be run beside.
+    #[must_use]
+    pub fn new(desk: Desk, waiters: Waiters, wait: Duration, tokens: Tokens) -> (Self, Taker) {
+        let (taking, taker) = place::taker(desk.clone());
+        (Self { desk, waiters, wait, tokens, taking }, taker)
+    }
+
     fn deadline(&self) -> Instant {
         Instant::now() + self.wait
     }
+}
 
+impl Desk {
     /// An event that a request over HTTP causes, of the order as it is after the change.
     fn event<P: Payload>(
         &self,

@@ -1,15 +1,20 @@
 //! POST /store/order: one transaction takes the request and starts its saga; then the client waits.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use saga_core::{Message, Time};
 use saga_runtime::http::problem::MEDIA_TYPE;
 use saga_runtime::http::{Json, Problem};
-use saga_runtime::{Outgoing, Transaction, clock};
+use saga_runtime::store::{Gather, Gathered, gather};
+use saga_runtime::{Outgoing, Remedy, StoreError, Transaction, clock};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::wire::{Order, prefers_async, traceparent};
-use super::{App, location};
+use super::{App, Desk, location};
 use crate::domain::{Answer, Draft, Identity, Key, Request, Wish};
 use crate::error::ApiError;
 use crate::store::{self, NewRequest};
@@ -17,13 +22,25 @@ use crate::store::{self, NewRequest};
 /// How many numbers in a row may turn out to be taken by clients before the client is asked to come again.
 const MOST_TAKEN_NUMBERS: usize = 64;
 
+/// How many requests may wait to be taken; the next ones wait outside.
+const MOST_WAITING: usize = 1_024;
+/// How many requests are taken in one transaction at most.
+const MOST_TOGETHER: usize = 64;
+
 /// A request for an order, understood.
-struct Asked {
+#[derive(Debug)]
+pub(super) struct Asked {
     wish: Wish,
     key: Key,
     identity: Identity,
     traceparent: Option<String>,
 }
+
+/// Where requests are taken together.
+pub(super) type Taking = Gather<Arc<Asked>, Taken>;
+/// A request that is new, taken together with others. `None`: it is not new, or something was wrong with one of them; each
+/// is looked at alone then.
+type Taken = Result<Option<Request>, Arc<StoreError>>;
 
 /// Place an order for a pet.
 ///
@@ -56,7 +73,7 @@ pub(super) async fn place_order(
     Json(order): Json<Order>,
 ) -> Result<Response, ApiError> {
     let deadline = app.deadline();
-    let asked = understand(&app, &headers, order.into())?;
+    let asked = Arc::new(understand(&app, &headers, order.into())?);
     let is_async = prefers_async(&headers);
     // Taken before the request is, so that no outcome can be missed, and nothing is taken that cannot be waited for.
     let seat = if is_async { None } else { Some(app.waiters.sit(asked.identity.order)?) };
@@ -71,10 +88,10 @@ pub(super) async fn place_order(
 
 fn understand(app: &App, headers: &HeaderMap, draft: Draft) -> Result<Asked, ApiError> {
     let wish = Wish::of(draft)?;
-    let customer = wish.customer_email.as_deref().map(|email| app.names.user(email)).transpose()?;
+    let customer = wish.customer_email.as_deref().map(|email| app.desk.names.user(email)).transpose()?;
     let given = headers.get_all("idempotency-key").into_iter().map(axum::http::HeaderValue::as_bytes);
     let key = Key::choose(given, wish.number, customer.is_none(), draw)?;
-    let identity = Identity::new(&app.names, &app.ids, customer, &key);
+    let identity = Identity::new(&app.desk.names, &app.desk.ids, customer, &key);
     Ok(Asked { wish, key, identity, traceparent: traceparent(headers) })
 }
 
@@ -87,18 +104,82 @@ fn draw() -> Uuid {
 }
 
 /// Takes the request and starts its saga, or finds it taken already.
-async fn accept(app: &App, asked: &Asked) -> Result<Request, ApiError> {
-    app.writer.write(async |transaction| take(app, asked, transaction).await).await
+async fn accept(app: &App, asked: &Arc<Asked>) -> Result<Request, ApiError> {
+    match app.taking.ask(Arc::clone(asked)).await {
+        Some(Ok(Some(request))) => Ok(request),
+        Some(Err(error)) => Err(StoreError::Shared(error).into()),
+        Some(Ok(None)) | None => {
+            app.desk.writer.write(async |transaction| alone(&app.desk, asked, transaction).await).await
+        }
+    }
 }
 
-async fn take(app: &App, asked: &Asked, transaction: &Transaction<'_>) -> Result<(Request, Vec<Outgoing>), ApiError> {
+/// Takes requests together, as they come.
+pub struct Taker {
+    desk: Desk,
+    gathered: Gathered<Arc<Asked>, Taken>,
+}
+
+pub(super) fn taker(desk: Desk) -> (Taking, Taker) {
+    let (taking, gathered) = gather(MOST_WAITING);
+    (taking, Taker { desk, gathered })
+}
+
+impl Taker {
+    /// Runs until `stop`, and until what was asked before is taken.
+    pub async fn run(self, stop: CancellationToken) {
+        let Self { desk, gathered } = self;
+        gathered.run(MOST_TOGETHER, stop, |batch| take(&desk, batch)).await;
+    }
+}
+
+async fn take(desk: &Desk, batch: Vec<Arc<Asked>>) -> Vec<Taken> {
+    let count = batch.len();
+    match together(desk, batch).await {
+        Ok(taken) => taken.into_iter().map(Ok).collect(),
+        Err(error) if error.remedy() == Remedy::Wait => {
+            let error = Arc::new(error);
+            (0..count).map(|_| Err(Arc::clone(&error))).collect()
+        }
+        Err(error) => {
+            tracing::info!(requests = count, %error, "requests cannot be taken together; they are taken one by one");
+            (0..count).map(|_| Ok(None)).collect()
+        }
+    }
+}
+
+async fn together(desk: &Desk, batch: Vec<Arc<Asked>>) -> Result<Vec<Option<Request>>, StoreError> {
     let now = clock::now();
-    let mut request = asked.identity.request(&asked.wish, &app.names, now);
-    let new = NewRequest { number: asked.wish.number, key: asked.identity.key.clone(), hash: asked.wish.hash() };
+    let mut asked: Vec<(usize, &Arc<Asked>)> = batch.iter().enumerate().collect();
+    // In key order, as another copy that takes the same ones does; it waits for us or we for it, never both.
+    asked.sort_by_key(|(_, asked)| asked.identity.order);
+    let new: Vec<(Request, NewRequest)> = asked.iter().map(|(_, asked)| asked.new_request(desk, now)).collect();
+    let taken = desk.writer.write(async |transaction| {
+        let rows: Vec<(&Request, &NewRequest)> = new.iter().map(|(request, new)| (request, new)).collect();
+        let numbers = store::insert(transaction, &rows).await?;
+        let (mut taken, mut events) = (vec![None; asked.len()], Vec::with_capacity(asked.len()));
+        for (((place, asked), (request, _)), number) in asked.iter().zip(&new).zip(numbers) {
+            let Some(number) = number else { continue };
+            let request = Request { number, ..request.clone() };
+            events.push(asked.requested(desk, &request, now)?.into());
+            taken[*place] = Some(request);
+        }
+        Ok::<_, StoreError>((taken, events))
+    });
+    taken.await
+}
+
+async fn alone(
+    desk: &Desk,
+    asked: &Asked,
+    transaction: &Transaction<'_>,
+) -> Result<(Request, Vec<Outgoing>), ApiError> {
+    let now = clock::now();
+    let (mut request, new) = asked.new_request(desk, now);
     for _ in 0..MOST_TAKEN_NUMBERS {
-        if let Some(number) = store::insert(transaction, &request, &new).await? {
+        if let [Some(number)] = store::insert(transaction, &[(&request, &new)]).await?[..] {
             request.number = number;
-            let event = app.event(&request, &request.requested_event(), asked.traceparent.clone(), now)?;
+            let event = asked.requested(desk, &request, now)?;
             return Ok((request, vec![event.into()]));
         }
         match (store::find(transaction, asked.identity.order).await?, asked.wish.number) {
@@ -112,6 +193,15 @@ async fn take(app: &App, asked: &Asked, transaction: &Transaction<'_>) -> Result
 }
 
 impl Asked {
+    fn new_request(&self, desk: &Desk, now: Time) -> (Request, NewRequest) {
+        let request = self.identity.request(&self.wish, &desk.names, now);
+        (request, NewRequest { number: self.wish.number, key: self.identity.key.clone(), hash: self.wish.hash() })
+    }
+
+    fn requested(&self, desk: &Desk, request: &Request, now: Time) -> Result<Message, StoreError> {
+        desk.event(request, &request.requested_event(), self.traceparent.clone(), now)
+    }
+
     /// The request that was taken before, if it is the same.
     fn same(&self, taken: Request, hash: &[u8]) -> Result<Request, ApiError> {
         match &self.key {

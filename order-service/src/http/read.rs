@@ -91,7 +91,7 @@ fn filter(app: &App, search: &Search) -> Result<Option<Filter>, ApiError> {
             .then_some(number)
             .ok_or_else(|| ApiError::Parameter(format!("{name} must be between {min} and {max}")))
     };
-    let customer = search.customer.as_deref().map(|email| app.names.user(email)).transpose();
+    let customer = search.customer.as_deref().map(|email| app.desk.names.user(email)).transpose();
     let customer = customer.map_err(|_| ApiError::Parameter("customer must be an e-mail address".to_owned()))?;
     if let (Some(customer), Some(user)) = (customer, search.user_id)
         && customer != user
@@ -108,7 +108,7 @@ fn filter(app: &App, search: &Search) -> Result<Option<Filter>, ApiError> {
 
 impl App {
     async fn client(&self) -> Result<deadpool_postgres::Object, ApiError> {
-        Ok(self.writer.pool().get().await.map_err(saga_runtime::StoreError::from)?)
+        Ok(self.desk.writer.pool().get().await.map_err(saga_runtime::StoreError::from)?)
     }
 }
 

@@ -3,9 +3,13 @@
 mod ledger;
 mod rows;
 
-use saga_contract::{OrderNumber, ShipDate};
+use std::collections::BTreeMap;
+
+use saga_contract::{Items, OrderNumber, ShipDate};
+use saga_core::Time;
 use saga_runtime::StoreError;
-use saga_runtime::store::{Statements, Transaction, query, query_opt};
+use saga_runtime::store::{Param, Statements, Transaction, query, query_opt};
+use tokio_postgres::Row;
 use tokio_postgres::types::Json;
 use uuid::Uuid;
 
@@ -46,13 +50,18 @@ const LIST: &str = select_requests!(
      ORDER BY r.created_at DESC, r.number DESC OFFSET $3 LIMIT $4"
 );
 
-const INSERT_REQUEST: &str = "
+const INSERT: &str = "
     INSERT INTO requests (order_id, number, user_id, idempotency_key, request_hash, pet, pet_id, items, ship_date,
                           saga_id, created_at, version)
-    VALUES ($1, coalesce($2, nextval('order_numbers')), $3, $4, $5, $6, $7, $8, $9, $10, $11, 1)
-    ON CONFLICT DO NOTHING RETURNING number";
+    SELECT t.order_id, coalesce(t.number, nextval('order_numbers')), t.user_id, t.key, t.hash, t.pet, t.pet_id, t.items,
+           t.ship_date, t.saga_id, t.created_at, 1
+    FROM unnest($1::uuid[], $2::int8[], $3::uuid[], $4::text[], $5::bytea[], $6::uuid[], $7::int8[], $8::jsonb[],
+                $9::timestamptz[], $10::uuid[], $11::timestamptz[])
+         AS t(order_id, number, user_id, key, hash, pet, pet_id, items, ship_date, saga_id, created_at)
+    ON CONFLICT DO NOTHING RETURNING order_id, number";
+
 /// What is stored of a request besides the request.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct NewRequest {
     /// The number that the client chose, if it did.
     pub number: Option<OrderNumber>,
@@ -75,37 +84,41 @@ pub struct Filter {
     pub limit: i64,
 }
 
-/// Stores a new request under its number, or under the next free one. `None`: its order or its
-/// number is there already.
+/// Stores new requests, each under its number or under the next free one, and says which; in their order. `None`: its
+/// order or its number is there already.
 ///
 /// # Errors
 /// [`StoreError`].
 pub async fn insert(
     transaction: &Transaction<'_>,
-    request: &Request,
-    new: &NewRequest,
-) -> Result<Option<OrderNumber>, StoreError> {
-    let number = new.number.map(OrderNumber::get);
-    let ship_date = request.ship_date.map(ShipDate::time);
-    let row = query_opt(
-        transaction,
-        INSERT_REQUEST,
-        &[
-            &request.order,
-            &number,
-            &request.user,
-            &new.key,
-            &new.hash.as_slice(),
-            &request.pet,
-            &request.pet_number.get(),
-            &Json(&request.items),
-            &ship_date,
-            &request.saga,
-            &request.created_at,
-        ],
-    )
-    .await?;
-    row.map(|row| OrderNumber::new(row.get(0)).map_err(corrupt)).transpose()
+    new: &[(&Request, &NewRequest)],
+) -> Result<Vec<Option<OrderNumber>>, StoreError> {
+    let column = |of: fn(&Request) -> Uuid| new.iter().map(|(request, _)| of(request)).collect::<Vec<Uuid>>();
+    let numbers: Vec<Option<i64>> = new.iter().map(|(_, new)| new.number.map(OrderNumber::get)).collect();
+    let keys: Vec<&str> = new.iter().map(|(_, new)| new.key.as_str()).collect();
+    let hashes: Vec<&[u8]> = new.iter().map(|(_, new)| new.hash.as_slice()).collect();
+    let pet_numbers: Vec<i64> = new.iter().map(|(request, _)| request.pet_number.get()).collect();
+    let items: Vec<Json<&Items>> = new.iter().map(|(request, _)| Json(&request.items)).collect();
+    let ship_dates: Vec<Option<Time>> = new.iter().map(|(request, _)| request.ship_date.map(ShipDate::time)).collect();
+    let created: Vec<Time> = new.iter().map(|(request, _)| request.created_at).collect();
+    let params: [Param<'_>; 11] = [
+        &column(|request| request.order),
+        &numbers,
+        &column(|request| request.user),
+        &keys,
+        &hashes,
+        &column(|request| request.pet),
+        &pet_numbers,
+        &items,
+        &ship_dates,
+        &column(|request| request.saga),
+        &created,
+    ];
+    let rows = query(transaction, INSERT, &params).await?;
+    let read = |row: &Row| Ok((row.get(0), OrderNumber::new(row.get(1)).map_err(corrupt)?));
+    // Of two for the same order the first one is stored.
+    let mut stored = rows.iter().map(read).collect::<Result<BTreeMap<Uuid, OrderNumber>, StoreError>>()?;
+    Ok(new.iter().map(|(request, _)| stored.remove(&request.order)).collect())
 }
 
 /// The request of an order, with the hash of what was asked for.

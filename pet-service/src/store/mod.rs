@@ -41,9 +41,8 @@ const UPDATE: &str = "
         price = t.price, currency = t.currency, status = t.status,
         reserved_by_order = t.reserved_by_order, reserved_by_saga = t.reserved_by_saga,
         sold_to_order = t.sold_to_order, sold_to_saga = t.sold_to_saga
-    FROM jsonb_populate_recordset(NULL::pets, $1) WITH ORDINALITY AS t
-    JOIN unnest($2::int8[]) WITH ORDINALITY AS stored(version, n) ON stored.n = t.ordinality
-    WHERE p.id = t.id AND p.id = ANY($3) AND p.version = stored.version";
+    FROM jsonb_populate_recordset(NULL::pets, $1) AS t
+    WHERE p.id = t.id AND p.id = ANY($2) AND p.version = ($3::int8[])[array_position($2::int8[], p.id)]";
 
 /// The pets that a transaction touches: locked, changed in memory, written once.
 #[derive(Debug, Default)]
@@ -100,7 +99,7 @@ impl Pets {
             return Ok(());
         }
         let numbers: Vec<i64> = rows.iter().map(PetRow::number).collect();
-        let written = execute(transaction, UPDATE, &[&Json(&rows), &stored, &numbers]).await?;
+        let written = execute(transaction, UPDATE, &[&Json(&rows), &numbers, &stored]).await?;
         if written == rows.len() as u64 {
             return Ok(());
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use crate::broker::batch::Batches;
 use crate::secret::Secret;
 
 /// Settings of a process, from flags or the environment.
@@ -48,6 +49,10 @@ pub struct ProcessConfig {
     /// Keep a copy of every event in the stream `event-log`: `on` or `off`.
     #[arg(long, env = "SAGA_EVENT_STREAM", default_value = "on", value_parser = parse_switch, action = clap::ArgAction::Set)]
     pub event_stream: bool,
+    /// Which messages may share an AMQP message, as a batch of CloudEvents: `none`, `commands`, or `all`, which takes
+    /// consumers of events that understand it, and no event stream.
+    #[arg(long, env = "SAGA_BATCHES", default_value = "commands")]
+    pub batches: Batches,
     /// How far back messages can be replayed, and older ones are parked: `30d`.
     #[arg(long, env = "SAGA_RETENTION", default_value = "30d", value_parser = parse_duration)]
     pub retention: Duration,

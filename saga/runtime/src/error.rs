@@ -1,6 +1,7 @@
 //! What can go wrong in the shell, sorted by what to do about it.
 
 use std::error::Error;
+use std::sync::Arc;
 
 use deadpool_postgres::PoolError;
 use tokio_postgres::error::SqlState;
@@ -25,6 +26,9 @@ pub enum StoreError {
     /// Another copy handled the same message at the same time; this transaction is rolled back.
     #[error("another copy of the process handled the same message meanwhile")]
     Overtaken,
+    /// The transaction was shared with others; all hear the same.
+    #[error("{0}")]
+    Shared(Arc<StoreError>),
     /// A handler panicked; its transaction is rolled back.
     #[error("the handler panicked; the log says where")]
     Panicked,
@@ -54,6 +58,7 @@ impl StoreError {
                 | PoolError::NoRuntimeSpecified
                 | PoolError::PostCreateHook(_),
             ) => Remedy::Wait,
+            Self::Shared(error) => error.remedy(),
             Self::Overtaken => Remedy::Again,
             Self::Corrupt { .. } | Self::Panicked => Remedy::Person,
         }

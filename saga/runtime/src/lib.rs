@@ -20,7 +20,7 @@ pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-pub use error::StoreError;
+pub use error::{Remedy, StoreError};
 pub use handler::{Decided, Handler, Handling, Outgoing, Output, Verdict};
 pub use process::{Process, ProcessError, Spec};
 pub use saga_core as core;

@@ -10,12 +10,12 @@ use lapin::message::Delivery;
 use lapin::types::{AMQPValue, ByteArray, DecimalValue, FieldArray, FieldTable, LongString, ShortString};
 use serde_json::{Map, Value, json};
 
-use super::{Incoming, Properties};
+use super::Properties;
 
 /// How a message of ours says what it is.
 pub const CONTENT_TYPE: &str = "application/cloudevents+json";
 /// On disk before it is confirmed.
-const PERSISTENT: u8 = 2;
+pub(crate) const PERSISTENT: u8 = 2;
 const DELIVERY_COUNT: &str = "x-delivery-count";
 const STREAM_OFFSET: &str = "x-stream-offset";
 /// Headers that brokers keep, and those that would send a copy elsewhere: a message that is
@@ -39,18 +39,6 @@ const BROKERS_OWN: [&str; 12] = [
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Unwritable(String);
-
-impl From<Delivery> for Incoming {
-    fn from(delivery: Delivery) -> Self {
-        Self {
-            exchange: storable(&delivery.exchange),
-            routing_key: storable(&delivery.routing_key),
-            properties: to_json(&delivery.properties),
-            delivery_count: delivery_count(&delivery),
-            body: delivery.data,
-        }
-    }
-}
 
 /// The header counts only on a redelivery: on a first delivery it is the publisher's, or that of
 /// the queue that a dead letter comes from.
@@ -79,7 +67,7 @@ fn integer(value: &AMQPValue) -> Option<i64> {
     unsigned.or(signed)
 }
 
-fn storable(text: &ShortString) -> String {
+pub(crate) fn storable(text: &ShortString) -> String {
     text.as_str().replace('\0', "\u{FFFD}")
 }
 

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::connection::{ANSWER, Broker, Pause, Purpose, Session, open_channel};
 use super::counters::Counters;
 use super::error::{BrokerError, within};
-use super::{Deliver, Incoming};
+use super::{Deliver, Incoming, arrived};
 
 /// How many messages the broker hands out before it waits for acknowledgements.
 pub const PREFETCH: u16 = 256;
@@ -100,10 +100,17 @@ struct Taker {
     cancelled: bool,
 }
 
-/// Messages that are handled together, and the number that acknowledges them.
+/// Messages that are handled together, and the number that acknowledges them; none while other messages of the last one's
+/// AMQP message are still to come.
 struct Batch {
     messages: Vec<Incoming>,
-    last: u64,
+    last: Option<u64>,
+}
+
+/// The messages of one AMQP message, and its number.
+struct Arrived {
+    messages: Vec<Incoming>,
+    tag: u64,
 }
 
 impl Taker {
@@ -125,8 +132,8 @@ impl Taker {
     }
 
     async fn run(mut self) -> Result<(), BrokerError> {
-        while let Some(deliveries) = self.take().await? {
-            for batch in batches(deliveries) {
+        while let Some(arrived) = self.take().await? {
+            for batch in batches(arrived) {
                 if self.over.is_cancelled() || !self.handle(batch).await? {
                     return self.leave().await;
                 }
@@ -136,28 +143,34 @@ impl Taker {
     }
 
     /// Waits for a message and takes those that came with it. `None` when it is over.
-    async fn take(&mut self) -> Result<Option<Vec<Delivery>>, BrokerError> {
+    async fn take(&mut self) -> Result<Option<Vec<Arrived>>, BrokerError> {
         let first = tokio::select! {
             biased;
             () = self.over.cancelled() => return Ok(None),
             first = self.consumer.next() => first,
         };
-        let mut deliveries = vec![self.delivery(first)?];
-        while deliveries.len() < BATCH
+        let mut all = vec![self.arrived(first)?];
+        let mut count = all[0].messages.len();
+        while count < BATCH
             && let Some(next) = self.consumer.next().now_or_never()
         {
-            deliveries.push(self.delivery(next)?);
+            let more = self.arrived(next)?;
+            count += more.messages.len();
+            all.push(more);
         }
-        Ok(Some(deliveries))
+        Ok(Some(all))
     }
 
-    fn delivery(&self, next: Option<lapin::Result<Delivery>>) -> Result<Delivery, BrokerError> {
+    fn arrived(&self, next: Option<lapin::Result<Delivery>>) -> Result<Arrived, BrokerError> {
         let queue = self.subscription.queue;
         let delivery = next.ok_or(BrokerError::Unsubscribed(queue))?;
         let delivery = delivery.map_err(|error| BrokerError::Lost { doing: format!("consuming {queue}"), error })?;
-        self.counters.delivered.inc();
-        self.counters.redelivered.inc_by(u64::from(delivery.redelivered));
-        Ok(delivery)
+        let (tag, redelivered) = (delivery.delivery_tag, delivery.redelivered);
+        let messages = arrived(delivery);
+        let count = messages.len() as u64;
+        self.counters.delivered.inc_by(count);
+        self.counters.redelivered.inc_by(if redelivered { count } else { 0 });
+        Ok(Arrived { messages, tag })
     }
 
     /// Has a batch handled and acknowledges it. False when it was given up, as it may be when this
@@ -177,8 +190,10 @@ impl Taker {
             return if self.over.is_cancelled() { Ok(false) } else { Err(BrokerError::GivenUp(queue)) };
         }
         // Batches are handled one after the other, so everything before the last one is settled.
-        let acknowledged = self.channel.basic_ack(batch.last, BasicAckOptions { multiple: true });
-        within(ANSWER, format!("acknowledging messages of {queue}"), acknowledged).await?;
+        if let Some(last) = batch.last {
+            let acknowledged = self.channel.basic_ack(last, BasicAckOptions { multiple: true });
+            within(ANSWER, format!("acknowledging messages of {queue}"), acknowledged).await?;
+        }
         self.counters.batches.inc();
         Ok(true)
     }
@@ -200,20 +215,21 @@ impl Taker {
     }
 }
 
-/// Deliveries in their order, in runs that may be handled together.
-fn batches(deliveries: Vec<Delivery>) -> Vec<Batch> {
+/// Messages in their order, in runs that may be handled together.
+fn batches(all: Vec<Arrived>) -> Vec<Batch> {
     let mut batches: Vec<Batch> = Vec::new();
     let mut joinable = false;
-    for delivery in deliveries {
-        let last = delivery.delivery_tag;
-        let message = Incoming::from(delivery);
-        let alone = message.delivery_count >= ALONE;
+    for Arrived { messages, tag } in all {
+        let alone = messages.iter().any(|message| message.delivery_count >= ALONE);
         match batches.last_mut() {
-            Some(batch) if joinable && !alone => {
-                batch.messages.push(message);
-                batch.last = last;
+            _ if alone => {
+                batches.extend(messages.into_iter().map(|message| Batch { messages: vec![message], last: None }))
             }
-            _ => batches.push(Batch { messages: vec![message], last }),
+            Some(batch) if joinable => batch.messages.extend(messages),
+            _ => batches.push(Batch { messages, last: None }),
+        }
+        if let Some(batch) = batches.last_mut() {
+            batch.last = Some(tag);
         }
         joinable = !alone;
     }

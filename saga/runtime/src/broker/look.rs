@@ -1,5 +1,7 @@
 //! Looking at what the broker holds, and at what passes an exchange.
 
+use std::collections::VecDeque;
+
 use futures_util::StreamExt;
 use lapin::options::{
     BasicAckOptions, BasicConsumeOptions, BasicQosOptions, ExchangeDeclareOptions, QueueBindOptions,
@@ -12,7 +14,7 @@ use saga_core::{Queue, QueueType};
 use super::connection::{ANSWER, Broker, leave, open_channel};
 use super::error::{BrokerError, within};
 use super::reader::{Depth, delivered, look_at};
-use super::{Incoming, topology};
+use super::{Incoming, arrived, topology};
 
 /// How many messages a tap has on their way at most.
 const AHEAD: u16 = 200;
@@ -69,6 +71,8 @@ pub(crate) struct Tap {
     _connection: Connection,
     channel: Channel,
     consumer: Consumer,
+    /// The rest of a batch.
+    seen: VecDeque<Incoming>,
 }
 
 impl Tap {
@@ -97,7 +101,7 @@ impl Tap {
         within(ANSWER, "setting the prefetch", channel.basic_qos(AHEAD, BasicQosOptions::default())).await?;
         let consume = channel.basic_consume(queue, "".into(), BasicConsumeOptions::default(), FieldTable::default());
         let consumer = within(ANSWER, "watching", consume).await?;
-        Ok(Self { _connection: connection, channel, consumer })
+        Ok(Self { _connection: connection, channel, consumer, seen: VecDeque::new() })
     }
 
     /// The next message.
@@ -105,9 +109,14 @@ impl Tap {
     /// # Errors
     /// [`BrokerError`]: the connection ended.
     pub(crate) async fn next(&mut self) -> Result<Incoming, BrokerError> {
-        let delivery = delivered(self.consumer.next().await, "what passes")?;
-        let seen = self.channel.basic_ack(delivery.delivery_tag, BasicAckOptions::default());
-        within(ANSWER, "asking for more", seen).await?;
-        Ok(Incoming::from(delivery))
+        loop {
+            if let Some(next) = self.seen.pop_front() {
+                return Ok(next);
+            }
+            let delivery = delivered(self.consumer.next().await, "what passes")?;
+            let seen = self.channel.basic_ack(delivery.delivery_tag, BasicAckOptions::default());
+            within(ANSWER, "asking for more", seen).await?;
+            self.seen.extend(arrived(delivery));
+        }
     }
 }

@@ -1,15 +1,18 @@
 //! RabbitMQ: connections that heal, the topology, consumers that take micro-batches, and the relay.
 //!
 //! The rest of the runtime sees three things: an [`Incoming`] message and who takes it
-//! ([`Deliver`]), an [`Outbound`] one and who keeps its mark ([`Marks`]), and the [`Relay`].
+//! ([`Deliver`]), an [`Outbound`] one and who keeps its mark ([`Marks`]), and the [`Relay`]. Whether messages travelled
+//! alone or several in one AMQP message ([`batch`]) shows nowhere else.
 
 mod amqp;
+pub mod batch;
 mod connection;
 pub mod consumer;
 mod counters;
 mod error;
 mod gate;
 mod held;
+mod incoming;
 mod look;
 mod publisher;
 mod reader;
@@ -20,7 +23,6 @@ mod window;
 
 use futures_util::future::BoxFuture;
 use saga_core::{Message, Route};
-use serde_json::Value;
 
 use crate::error::StoreError;
 
@@ -28,33 +30,12 @@ pub use amqp::{CONTENT_TYPE, Unwritable};
 pub use connection::{Broker, Link, Links};
 pub use counters::Counters;
 pub use error::{BrokerError, PublishError};
+pub use incoming::Incoming;
+pub(crate) use incoming::arrived;
 pub(crate) use look::{QueueLook, Tap};
 pub(crate) use reader::{Offset, QueueReader, StreamReader, Tag, Taken};
 pub use relay::{Parcel, Publisher, Relay};
 pub use window::{ConfirmChannel, WINDOW};
-
-/// A message as the broker delivered it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Incoming {
-    /// Its bytes, whatever they are.
-    pub body: Vec<u8>,
-    /// The exchange that it was published to.
-    pub exchange: String,
-    /// The key that it was published with.
-    pub routing_key: String,
-    /// Its AMQP properties and headers as JSON, to be kept when it is parked.
-    pub properties: Value,
-    /// How often the broker delivered it before (`x-delivery-count`; 0 at first).
-    pub delivery_count: u32,
-}
-
-impl Incoming {
-    /// Bytes of which nothing else is known.
-    pub(crate) fn of_bytes(body: Vec<u8>) -> Self {
-        let properties = Value::Object(serde_json::Map::new());
-        Self { body, exchange: String::new(), routing_key: String::new(), properties, delivery_count: 0 }
-    }
-}
 
 /// Takes what a consumer collected.
 pub trait Deliver: Send + Sync + 'static {

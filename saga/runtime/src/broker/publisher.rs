@@ -10,13 +10,13 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::BrokerError;
 use super::connection::{Broker, Pause, Purpose, Session};
 use super::error::PublishError;
 use super::held::Place;
 use super::relay::{Job, Owner, Receipt};
 use super::topology::knows_exchange;
 use super::window::{ConfirmChannel, Content, Fate, Sent, WINDOW, Window};
+use super::{BrokerError, batch};
 
 /// After so many connections that ended with it on its way, a message is left to the sweep: it may
 /// be the reason.
@@ -83,7 +83,7 @@ impl Desk<'_> {
     async fn publish(
         &mut self,
         connection: &Connection,
-        window: &mut Window<'_, Owner>,
+        window: &mut Window<'_, Vec<Job>>,
         stop: &CancellationToken,
     ) -> Result<(), BrokerError> {
         let (mut fresh, mut more, mut stopping) = (Vec::with_capacity(WINDOW), true, false);
@@ -109,15 +109,16 @@ impl Desk<'_> {
     }
 
     /// Sends as much of the backlog as there is room for: all of it, or something is on its way.
-    fn send_backlog(&mut self, window: &mut Window<'_, Owner>) {
+    fn send_backlog(&mut self, window: &mut Window<'_, Vec<Job>>) {
         while window.room() > 0 && (self.careful == 0 || window.is_empty()) {
-            let Some(Job { content, owner }) = self.backlog.pop_front() else { break };
-            if knows_exchange(self.broker.topology(), content.exchange()) {
-                window.send(content, owner);
+            let Some(job) = self.backlog.pop_front() else { break };
+            if knows_exchange(self.broker.topology(), job.content.exchange()) {
+                let (content, jobs) = self.with_company(job);
+                window.send(content, jobs);
             } else {
                 self.careful = self.careful.saturating_sub(1);
-                self.refused(owner, &content, Fate::Unroutable);
-                report(&content, Fate::Unroutable, 1);
+                self.refused(job.owner, &job.content, Fate::Unroutable);
+                report(&job.content, Fate::Unroutable, 1);
             }
         }
         if window.is_empty() {
@@ -125,11 +126,39 @@ impl Desk<'_> {
         }
     }
 
-    async fn settled(&mut self, settled: Vec<(Sent<Owner>, Fate)>, connection: &Connection) -> Result<(), BrokerError> {
-        self.careful = self.careful.saturating_sub(settled.len());
-        let mut places = Vec::with_capacity(settled.len());
+    /// A message as it goes out: alone, or with those of the backlog that go the same way.
+    fn with_company(&mut self, first: Job) -> (Arc<Content>, Vec<Job>) {
+        let mut jobs = vec![first];
+        if self.careful == 0 && jobs[0].may_share {
+            let mut bytes = jobs[0].content.size();
+            self.backlog = std::mem::take(&mut self.backlog)
+                .into_iter()
+                .filter_map(|job| {
+                    let fits = jobs.len() < batch::MOST && bytes + job.content.size() <= batch::MOST_BYTES;
+                    if !(fits && job.may_share && job.content.goes_with(&jobs[0].content)) {
+                        return Some(job);
+                    }
+                    bytes += job.content.size();
+                    jobs.push(job);
+                    None
+                })
+                .collect();
+        }
+        let shared = if jobs.len() > 1 { Content::together(jobs.iter().map(|job| job.content.as_ref())) } else { None };
+        (shared.map_or_else(|| Arc::clone(&jobs[0].content), Arc::new), jobs)
+    }
+
+    async fn settled(
+        &mut self,
+        settled: Vec<(Sent<Vec<Job>>, Fate)>,
+        connection: &Connection,
+    ) -> Result<(), BrokerError> {
+        let jobs: Vec<(Job, Fate)> =
+            settled.into_iter().flat_map(|(sent, fate)| sent.owner.into_iter().map(move |job| (job, fate))).collect();
+        self.careful = self.careful.saturating_sub(jobs.len());
+        let mut places = Vec::with_capacity(jobs.len());
         let mut refused: Vec<(Arc<Content>, Fate)> = Vec::new();
-        for (Sent { content, owner }, fate) in settled {
+        for (Job { content, owner, .. }, fate) in jobs {
             if fate == Fate::Published {
                 places.extend(self.published(owner));
             } else {
@@ -189,14 +218,15 @@ impl Desk<'_> {
 
     /// Takes back what was on its way. A caller is told that nobody knows; what has a mark goes out
     /// again first thing, and in order.
-    fn recover(&mut self, window: Window<'_, Owner>) {
+    fn recover(&mut self, window: Window<'_, Vec<Job>>) {
         let (mut again, mut total) = (VecDeque::new(), 0);
-        for Sent { content, mut owner } in window.unsettled() {
+        for mut job in window.unsettled().flat_map(|sent| sent.owner) {
             total += 1;
-            owner.failures += 1;
-            match owner.receipt {
+            job.owner.failures += 1;
+            let content = &job.content;
+            match job.owner.receipt {
                 Receipt::Caller(caller) => answer(caller, Err(PublishError::Timeout)),
-                Receipt::Mark(_) if owner.failures < MOST_FAILURES => again.push_back(Job { content, owner }),
+                Receipt::Mark(_) if job.owner.failures < MOST_FAILURES => again.push_back(job),
                 Receipt::Mark(_) => tracing::error!(
                     kind = content.kind(),
                     exchange = content.exchange(),

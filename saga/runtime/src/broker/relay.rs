@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use saga_core::Route;
 use serde_json::Value;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::sync::oneshot;
@@ -11,10 +12,12 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::amqp::{self, Unwritable};
+use super::batch::Batches;
 use super::connection::{Broker, Link};
 use super::error::PublishError;
 use super::held::{Held, NoPlace, Place};
 use super::publisher;
+use super::topology::goes_to_one_queue;
 use super::window::{ConfirmChannel, Content, Fate, Window};
 use super::{BrokerError, Marks, Outbound};
 use crate::error::StoreError;
@@ -25,6 +28,11 @@ const SWEEP: i64 = 1_000;
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// How soon again while there are many.
 const SWEEP_AGAIN: Duration = Duration::from_millis(20);
+/// How long removals of marks are gathered: a transaction for each message would cost as much as handling it. Should the
+/// process die meanwhile, so many more messages go out twice.
+const GATHER: Duration = Duration::from_millis(20);
+/// How many marks are removed together, more or less.
+const MOST_MARKS: usize = 1_000;
 /// How long somebody waits for a message of theirs to be published.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long the relay goes on when the process is stopping.
@@ -34,7 +42,7 @@ const DRAIN: Duration = Duration::from_secs(4);
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parcel {
     /// Where it goes.
-    pub route: saga_core::Route,
+    pub route: Route,
     /// Its AMQP properties and headers, in the form of [`super::Incoming::properties`]. What the
     /// broker added to them is left out.
     pub properties: Value,
@@ -48,6 +56,7 @@ pub struct Relay {
     jobs: UnboundedSender<Job>,
     held: Held,
     broker: Broker,
+    batches: Batches,
 }
 
 /// The relay itself: see [`Publisher::run`].
@@ -64,6 +73,8 @@ pub struct Publisher {
 pub(crate) struct Job {
     pub(crate) content: Arc<Content>,
     pub(crate) owner: Owner,
+    /// Whether it may share an AMQP message with others that go the same way.
+    pub(crate) may_share: bool,
 }
 
 /// Who is told what became of a message.
@@ -85,10 +96,10 @@ pub(crate) enum Receipt {
 
 /// The relay for this broker, and what runs it.
 #[must_use]
-pub fn new(broker: &Broker, marks: Arc<dyn Marks>) -> (Relay, Publisher) {
+pub fn new(broker: &Broker, marks: Arc<dyn Marks>, batches: Batches) -> (Relay, Publisher) {
     let (sender, jobs) = mpsc::unbounded_channel();
     let held = Held::default();
-    let relay = Relay { jobs: sender, held: held.clone(), broker: broker.clone() };
+    let relay = Relay { jobs: sender, held: held.clone(), broker: broker.clone(), batches };
     let publisher = Publisher { broker: broker.clone(), jobs, held, relay: relay.clone(), marks };
     (relay, publisher)
 }
@@ -108,9 +119,9 @@ impl Relay {
                     return;
                 }
             };
-            let kind = message.properties.kind.clone();
+            let (kind, may_share) = (message.properties.kind.clone(), self.may_share(&message.route));
             match content(message) {
-                Ok(content) => self.hand_over(content, Receipt::Mark(place)),
+                Ok(content) => self.hand_over(content, Receipt::Mark(place), may_share),
                 Err(error) => {
                     counters.malformed.inc();
                     tracing::error!(kind, %error, "a stored message cannot be written as AMQP; it stays marked");
@@ -132,7 +143,7 @@ impl Relay {
             return Err(PublishError::NotConnected);
         }
         let (caller, answer) = oneshot::channel();
-        self.hand_over(content, Receipt::Caller(caller));
+        self.hand_over(content, Receipt::Caller(caller), false);
         match tokio::time::timeout(PATIENCE, answer).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) | Err(_) => Err(PublishError::Timeout),
@@ -145,10 +156,18 @@ impl Relay {
         self.held.len()
     }
 
+    fn may_share(&self, route: &Route) -> bool {
+        match self.batches {
+            Batches::None => false,
+            Batches::Commands => goes_to_one_queue(self.broker.topology(), &route.exchange),
+            Batches::All => true,
+        }
+    }
+
     // A relay that has stopped drops what it is given: the marks stay, and callers are told.
-    fn hand_over(&self, content: Content, receipt: Receipt) {
+    fn hand_over(&self, content: Content, receipt: Receipt, may_share: bool) {
         let owner = Owner { receipt, since: Instant::now(), failures: 0 };
-        if self.jobs.send(Job { content: Arc::new(content), owner }).is_err() {
+        if self.jobs.send(Job { content: Arc::new(content), owner, may_share }).is_err() {
             tracing::debug!("the relay has stopped; what is not published stays marked");
         }
     }
@@ -182,10 +201,13 @@ impl Publisher {
     }
 }
 
-/// Removes marks, all that are there at a time, while the next messages are on their way.
+/// Removes marks, those of a moment together, while the next messages are on their way.
 async fn remove_marks(marks: &dyn Marks, mut removals: mpsc::Receiver<Vec<Place>>) {
     while let Some(mut places) = removals.recv().await {
-        while let Ok(more) = removals.try_recv() {
+        let moment = Instant::now() + GATHER;
+        while places.len() < MOST_MARKS
+            && let Ok(Some(more)) = tokio::time::timeout_at(moment, removals.recv()).await
+        {
             places.extend(more);
         }
         let numbers: Vec<i64> = places.iter().map(Place::mark).collect();

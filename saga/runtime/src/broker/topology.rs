@@ -117,6 +117,12 @@ pub(crate) fn knows_exchange(topology: &Topology, exchange: &str) -> bool {
     exchange.is_empty() || topology.exchanges.iter().any(|known| known.name == exchange)
 }
 
+/// Whether what is published to this exchange goes to one queue, which its key names.
+pub(crate) fn goes_to_one_queue(topology: &Topology, exchange: &str) -> bool {
+    let direct = |known: &saga_core::Exchange| known.name == exchange && known.kind == ExchangeType::Direct;
+    exchange.is_empty() || topology.exchanges.iter().any(direct)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -21,7 +21,8 @@ use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionStatus
 use saga_core::Route;
 use tokio::time::Instant;
 
-use super::amqp::{Unwritable, short};
+use super::amqp::{PERSISTENT, Unwritable, short};
+use super::batch;
 use super::connection::{ANSWER, open_channel};
 use super::error::{BrokerError, within};
 
@@ -67,6 +68,37 @@ impl Content {
     pub(crate) fn new(route: &Route, properties: BasicProperties, body: Vec<u8>) -> Result<Self, Unwritable> {
         let (exchange, key) = (short("the exchange", &route.exchange)?, short("the routing key", &route.key)?);
         Ok(Self { exchange, key, mandatory: route.mandatory, properties, body })
+    }
+
+    /// Several messages that go the same way, as one.
+    pub(crate) fn together<'a>(contents: impl Iterator<Item = &'a Content> + Clone) -> Option<Self> {
+        let first = contents.clone().next()?;
+        // The id tells returns apart; of the rest, what is true of all of them.
+        let mut properties =
+            BasicProperties::default().with_content_type(batch::CONTENT_TYPE.into()).with_delivery_mode(PERSISTENT);
+        if let Some(id) = first.properties.message_id() {
+            properties = properties.with_message_id(id.clone());
+        }
+        if let Some(kind) = first.properties.kind()
+            && contents.clone().all(|content| content.properties.kind().as_ref() == Some(kind))
+        {
+            properties = properties.with_type(kind.clone());
+        }
+        if let Some(app_id) = first.properties.app_id() {
+            properties = properties.with_app_id(app_id.clone());
+        }
+        let body = batch::join(contents.map(|content| content.body.as_slice()));
+        Some(Self { properties, body, ..first.clone() })
+    }
+
+    /// Whether both take the same way.
+    pub(crate) fn goes_with(&self, other: &Self) -> bool {
+        (&self.exchange, &self.key, self.mandatory) == (&other.exchange, &other.key, other.mandatory)
+    }
+
+    /// How many bytes it has.
+    pub(crate) fn size(&self) -> usize {
+        self.body.len()
     }
 
     pub(crate) fn exchange(&self) -> &str {

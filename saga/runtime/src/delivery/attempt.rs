@@ -212,7 +212,7 @@ impl<'a> Attempt<'a> {
         let kept: Vec<(&Message, &[u8])> = done
             .iter()
             .filter(|(_, output)| output.keep)
-            .map(|(candidate, _)| (&candidate.message, candidate.incoming.body.as_slice()))
+            .map(|(candidate, _)| (&candidate.message, candidate.incoming.body.as_ref()))
             .collect();
         let repeated = repeated.into_iter().map(|message| Mark { message, queue: None });
         let resend: Vec<Mark> = repeated.chain(done.iter().flat_map(|(_, output)| again(&output.resend))).collect();
@@ -226,8 +226,11 @@ impl<'a> Attempt<'a> {
     /// While another copy commits the same message, a handler may read some rows from before and some from after,
     /// and find that they contradict each other. What it would set aside is a duplicate then.
     async fn not_overtaken(self, candidate: &Candidate) -> Result<(), StoreError> {
-        let known = handled(self.transaction, self.queue, [candidate.message.reference()]).await?;
-        if known.is_empty() { Ok(()) } else { Err(StoreError::Overtaken) }
+        if self.is_handled(&candidate.message).await? { Err(StoreError::Overtaken) } else { Ok(()) }
+    }
+
+    pub(super) async fn is_handled(self, message: &Message) -> Result<bool, StoreError> {
+        Ok(!handled(self.transaction, self.queue, [message.reference()]).await?.is_empty())
     }
 }
 

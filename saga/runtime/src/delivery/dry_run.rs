@@ -98,7 +98,7 @@ impl Delivery {
 
     async fn dry_run_one(&self, queue: &str, handler: &dyn Handler, body: Vec<u8>) -> Result<DryRun, StoreError> {
         let now = clock::now();
-        let candidate = match inspect(as_delivered(body), 0, self.topology, now, self.retention) {
+        let candidate = match inspect(Incoming::of_bytes(body), 0, self.topology, now, self.retention) {
             Inspected::Bad(Bad { reason, detail, .. }) => return Ok(would(Would::Park, format!("{reason}: {detail}"))),
             Inspected::Ahead(_) => return Ok(would(Would::PutOff, "its time is ahead of ours")),
             Inspected::Good(candidate) => candidate,
@@ -186,15 +186,4 @@ fn of_verdict(verdict: Verdict) -> DryRun {
 
 fn would(would: Would, why: impl Into<String>) -> DryRun {
     DryRun { would, why: Some(why.into()) }
-}
-
-/// Bytes as if the broker had delivered them for the first time.
-fn as_delivered(body: Vec<u8>) -> Incoming {
-    Incoming {
-        body,
-        exchange: String::new(),
-        routing_key: String::new(),
-        properties: serde_json::Value::Null,
-        delivery_count: 0,
-    }
 }

@@ -15,6 +15,9 @@ const MOST_BYTES: usize = 1024 * 1024;
 /// A clock may be off by this much; a message from further ahead waits for its time.
 const MOST_AHEAD: Duration = Duration::minutes(5);
 
+/// Why a message is parked that was delivered too often.
+pub(super) const CRASH_LOOP_REASON: &str = "crash_loop";
+
 /// A message on its way to a handler.
 #[derive(Debug, Clone)]
 pub(crate) struct Candidate {
@@ -117,7 +120,7 @@ fn fault(
     }
     if incoming.delivery_count >= CRASH_LOOP {
         let detail = format!("it was delivered {} times and never settled", incoming.delivery_count);
-        return Some(("crash_loop", detail));
+        return Some((CRASH_LOOP_REASON, detail));
     }
     if now - message.time > retention {
         let detail = format!("it is from {}, older than what is remembered", message.time);
@@ -139,7 +142,7 @@ pub(crate) fn meta(incoming: &Incoming) -> Value {
     without_nul(json!({
         "exchange": incoming.exchange,
         "routing_key": incoming.routing_key,
-        "properties": incoming.properties,
+        "properties": incoming.properties(),
         "delivery_count": incoming.delivery_count,
     }))
 }
@@ -147,13 +150,8 @@ pub(crate) fn meta(incoming: &Incoming) -> Value {
 /// What [`meta`] wrote, with the bytes.
 pub(crate) fn incoming_from(meta: &Value, body: Vec<u8>) -> Incoming {
     let text = |key: &str| meta.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-    Incoming {
-        body,
-        exchange: text("exchange"),
-        routing_key: text("routing_key"),
-        properties: meta.get("properties").cloned().unwrap_or_default(),
-        delivery_count: 0,
-    }
+    let properties = meta.get("properties").cloned().unwrap_or_default();
+    Incoming::written_down(body, text("exchange"), text("routing_key"), properties)
 }
 
 /// JSON that PostgreSQL can hold: it keeps no U+0000.

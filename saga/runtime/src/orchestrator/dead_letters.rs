@@ -30,7 +30,8 @@ impl DeadLetters {
         let now = clock::now();
         for incoming in batch {
             let message = Message::parse(&incoming.body).ok();
-            let parking = parking(incoming, message.as_ref());
+            let properties = incoming.properties();
+            let parking = parking(incoming, message.as_ref(), cause(&properties).unwrap_or("unknown"));
             tracing::warn!(queue = parking.queue, key = parking.key, "a dead letter of the broker is parked");
             park(&transaction, now, &parking).await?;
         }
@@ -55,10 +56,9 @@ impl Deliver for DeadLetters {
     }
 }
 
-fn parking<'a>(incoming: &'a Incoming, message: Option<&'a Message>) -> Parking<'a> {
+fn parking<'a>(incoming: &'a Incoming, message: Option<&'a Message>, reason: &'a str) -> Parking<'a> {
     // The broker sends it here with its queue's name as the key.
     let queue = incoming.routing_key.as_str();
-    let reason = cause(&incoming.properties).unwrap_or("unknown");
     Parking {
         queue,
         key: key_of_bytes(&incoming.body),

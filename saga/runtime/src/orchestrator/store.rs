@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use saga_core::{Instance, Time};
 use serde_json::Value;
 use tokio_postgres::Row;
+use tokio_postgres::types::Json;
 use uuid::Uuid;
 
 use crate::error::StoreError;
@@ -126,7 +127,7 @@ impl Sagas {
             return Ok(());
         }
         let expected: Vec<i64> = sagas.iter().map(|s| int8(self.stored.get(&s.id).map_or(0, |s| s.version))).collect();
-        let columns = Columns::of(sagas, now)?;
+        let columns = Columns::of(sagas, now);
         let c = &columns;
         let params: [Param<'_>; 10] =
             [&c.ids, &expected, &c.versions, &c.phases, &c.reasons, &c.marks, &c.alarms, &c.ended, &now, &c.states];
@@ -172,7 +173,7 @@ async fn insert(transaction: &Transaction<'_>, sagas: &[&Instance], now: Time) -
     if sagas.is_empty() {
         return Ok(());
     }
-    let columns = Columns::of(sagas, now)?;
+    let columns = Columns::of(sagas, now);
     let c = &columns;
     let definitions: Vec<&str> = sagas.iter().map(|s| s.definition.as_str()).collect();
     let definition_versions: Vec<i32> = sagas.iter().map(|s| i32::from(s.definition_version)).collect();
@@ -198,7 +199,7 @@ async fn insert(transaction: &Transaction<'_>, sagas: &[&Instance], now: Time) -
 }
 
 /// The columns that both statements write.
-struct Columns {
+struct Columns<'a> {
     ids: Vec<Uuid>,
     versions: Vec<i64>,
     phases: Vec<&'static str>,
@@ -206,15 +207,12 @@ struct Columns {
     marks: Vec<bool>,
     alarms: Vec<Option<Time>>,
     ended: Vec<Option<Time>>,
-    states: Vec<Value>,
+    states: Vec<Json<&'a Instance>>,
 }
 
-impl Columns {
-    fn of(sagas: &[&Instance], now: Time) -> Result<Self, StoreError> {
-        let states = sagas.iter().map(serde_json::to_value).collect::<Result<Vec<_>, _>>();
-        let states =
-            states.map_err(|error| StoreError::Corrupt { what: "a saga".to_owned(), why: error.to_string() })?;
-        Ok(Self {
+impl<'a> Columns<'a> {
+    fn of(sagas: &[&'a Instance], now: Time) -> Self {
+        Self {
             ids: sagas.iter().map(|s| s.id).collect(),
             versions: sagas.iter().map(|s| int8(s.version)).collect(),
             phases: sagas.iter().map(|s| s.phase.as_str()).collect(),
@@ -222,8 +220,8 @@ impl Columns {
             marks: sagas.iter().map(|s| s.needs_intervention).collect(),
             alarms: sagas.iter().map(|s| s.alarm).collect(),
             ended: sagas.iter().map(|s| s.phase.is_end().then_some(now)).collect(),
-            states,
-        })
+            states: sagas.iter().map(|s| Json(*s)).collect(),
+        }
     }
 }
 

@@ -18,6 +18,7 @@ use saga_core::{Ids, Topology};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::broker::batch::Batches;
 use crate::broker::consumer::Subscription;
 use crate::broker::topology::Options;
 use crate::broker::{Broker, BrokerError, Deliver, Publisher, Relay, relay};
@@ -83,6 +84,11 @@ pub enum ProcessError {
     /// The topology contradicts itself.
     #[error("the topology: {0}")]
     Topology(#[from] saga_core::TopologyError),
+    /// The stream is read message by message.
+    #[error(
+        "SAGA_BATCHES=all goes with SAGA_EVENT_STREAM=off only: the stream of all events is read message by message"
+    )]
+    BatchesInStream,
     /// The schema cannot be brought up to date.
     #[error(transparent)]
     Schema(#[from] SchemaError),
@@ -101,12 +107,15 @@ impl Process {
     /// [`ProcessError`]: a setting that can never work. Servers that are not there are no error.
     pub fn new(spec: Spec, config: ProcessConfig) -> Result<Self, ProcessError> {
         spec.topology.validate()?;
+        if config.batches == Batches::All && config.event_stream {
+            return Err(ProcessError::BatchesInStream);
+        }
         let salt = Salt::new(config.salt.expose())?;
         let pool = store::connect("DATABASE_URL", &config.database_url, spec.name, config.database_connections)?;
         let options = Options { passive: config.topology_passive, event_stream: config.event_stream };
         let broker = Broker::new(&config.amqp_url, spec.name, spec.topology, options)?;
         let marks = Arc::new(OutboxMarks { pool: pool.clone(), topology: spec.topology });
-        let (relay, publisher) = relay::new(&broker, marks);
+        let (relay, publisher) = relay::new(&broker, marks, config.batches);
         let committed = relay.clone();
         let tokens =
             Tokens::read(config.tokens_file.as_deref()).map_err(|error| ProcessError::Tokens(error.to_string()))?;

@@ -167,6 +167,7 @@ pub fn process_config(database: &Database, servers: &Servers) -> ProcessConfig {
         domain: "petstore.example".to_owned(),
         tokens_file: Some(servers.tokens_file()),
         event_stream: false,
+        batches: crate::broker::batch::Batches::default(),
         retention: Duration::from_secs(30 * 86_400),
         log_json: false,
     }

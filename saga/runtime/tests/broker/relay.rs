@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use lapin::options::{BasicGetOptions, ExchangeDeleteOptions, QueueDeclareOptions, QueueDeleteOptions};
 use lapin::types::{AMQPValue, FieldTable};
+use saga_runtime::broker::batch::Batches;
 use saga_runtime::broker::relay::{self, Parcel, forward_batch, sweep_once};
 use saga_runtime::broker::{Broker, ConfirmChannel, Marks, PublishError, Relay};
 use saga_runtime::core::Route;
@@ -30,7 +31,7 @@ struct Running {
 impl Running {
     fn on(broker: &Broker) -> Self {
         let marks = Arc::new(MemoryMarks::default());
-        let (relay, publisher) = relay::new(broker, Arc::clone(&marks) as Arc<dyn Marks>);
+        let (relay, publisher) = relay::new(broker, Arc::clone(&marks) as Arc<dyn Marks>, Batches::None);
         let stop = CancellationToken::new();
         let done = tokio::spawn(publisher.run(stop.clone()));
         Self { relay, marks, stop, done }
@@ -277,7 +278,7 @@ async fn nothing_is_swept_while_nothing_can_be_published() {
     let broker = broker(&servers, DECLARED);
     let marks = Arc::new(MemoryMarks::default());
     marks.leftovers.lock().unwrap().push(outbound(1, to_work()));
-    let (relay, publisher) = relay::new(&broker, Arc::clone(&marks) as Arc<dyn Marks>);
+    let (relay, publisher) = relay::new(&broker, Arc::clone(&marks) as Arc<dyn Marks>, Batches::None);
     assert_eq!(sweep_once(&*marks, &relay).await.unwrap(), 0);
     assert_eq!(marks.leftovers.lock().unwrap().len(), 1);
     let stop = CancellationToken::new();
@@ -292,7 +293,7 @@ async fn nothing_is_swept_while_nothing_can_be_published() {
 async fn a_message_in_memory_is_not_taken_twice() {
     let servers = Servers::claim().await;
     let broker = broker(&servers, DECLARED);
-    let (relay, _publisher) = relay::new(&broker, Arc::new(MemoryMarks::default()));
+    let (relay, _publisher) = relay::new(&broker, Arc::new(MemoryMarks::default()), Batches::None);
     relay.publish(vec![outbound(1, to_work()), outbound(2, to_work())]);
     relay.publish(vec![outbound(2, to_work()), outbound(3, to_work())]);
     assert_eq!(relay.pending(), 3);

@@ -59,7 +59,7 @@ pub(crate) fn parts(limits: Limits) -> Parts {
     let broker = Broker::new(&Secret::new("amqp://nobody:x@127.0.0.1:1/x"), "desk", &NOTHING, options);
     let broker = broker.unwrap();
     let pool = store::connect("DATABASE_URL", &Secret::new("postgres://nobody:x@127.0.0.1:1/x"), "desk", 2).unwrap();
-    let (relay, _publisher) = relay::new(&broker, Arc::new(NoMarks));
+    let (relay, _publisher) = relay::new(&broker, Arc::new(NoMarks), saga_runtime::broker::batch::Batches::None);
     Parts {
         name: "desk",
         version: "1.2.3",

@@ -1,4 +1,5 @@
 use super::*;
+use crate::broker::Incoming;
 use crate::broker::gate::DEEPEST;
 
 fn long(text: &str) -> AMQPValue {

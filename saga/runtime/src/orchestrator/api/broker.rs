@@ -98,7 +98,7 @@ fn line(incoming: &Incoming) -> Bytes {
     let body = serde_json::from_slice(&incoming.body);
     let body = body.unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&incoming.body).into_owned()));
     let line = json!({
-        "exchange": incoming.exchange, "routing_key": incoming.routing_key, "properties": incoming.properties, "body": body,
+        "exchange": incoming.exchange, "routing_key": incoming.routing_key, "properties": incoming.properties(), "body": body,
     });
     format!("{line}\n").into()
 }

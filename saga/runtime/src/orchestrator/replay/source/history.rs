@@ -137,7 +137,7 @@ impl Stream {
             }
             self.next = offset + 1;
             if offset < self.end {
-                items.extend(item(incoming.body));
+                items.extend(item(incoming.body.into()));
             }
         }
         if items.is_empty() && self.next < self.end {

@@ -93,9 +93,10 @@ fn tag_of(item: &Item) -> Option<Tag> {
 
 fn item(taken: Taken) -> Item {
     let Taken { incoming, tag, .. } = taken;
-    let header = |name: &str| incoming.properties.get("headers")?.get(name)?.as_str().map(str::to_owned);
+    let properties = incoming.properties();
+    let header = |name: &str| properties.get("headers")?.get(name)?.as_str().map(str::to_owned);
     let back_to = header("x-first-death-queue");
-    Item::new(incoming.body, or_empty(incoming.properties), Origin::Queue { tag, back_to })
+    Item::new(incoming.body.into(), or_empty(properties), Origin::Queue { tag, back_to })
 }
 
 /// Properties are an object, if there are none an empty one.
