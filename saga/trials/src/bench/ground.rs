@@ -117,6 +117,7 @@ fn settings(plan: &Plan) -> Vec<(&'static str, String)> {
         ("SAGA_APPROVAL_LIMIT", limit.to_string()),
         ("SAGA_RESERVATION_TTL", "1d".into()),
         ("SAGA_EVENT_STREAM", switch.into()),
+        ("SAGA_BATCHES", plan.batches.clone()),
         ("ORDER_WAIT", "100s".into()),
         ("HTTP_TIMEOUT", "110s".into()),
         ("ORDER_WAITERS", "20000".into()),

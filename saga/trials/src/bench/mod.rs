@@ -45,6 +45,8 @@ pub struct Plan {
     pub runs: usize,
     /// Whether the stream of all events is kept.
     pub stream: bool,
+    /// Which messages share AMQP messages: `none`, `commands` or `all`.
+    pub batches: String,
 }
 
 /// How orders come.

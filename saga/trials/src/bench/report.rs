@@ -96,8 +96,8 @@ impl Plan {
         };
         let stream = if self.stream { "on" } else { "off" };
         format!(
-            "{} runs of {} sagas for each load, {} % out of stock, to {to}; copies of each process: {}; event stream {stream}",
-            self.runs, self.sagas, self.fail, self.copies
+            "{} runs of {} sagas for each load, {} % out of stock, to {to}; copies of each process: {}; event stream {stream}; batches: {}",
+            self.runs, self.sagas, self.fail, self.copies, self.batches
         )
     }
 }
@@ -138,6 +138,7 @@ mod tests {
             copies: 1,
             runs: 3,
             stream: true,
+            batches: "commands".to_owned(),
         };
         let durability =
             Durability { servers: "PostgreSQL 15".into(), postgres: [].into(), queues: [("quorum".into(), 10)].into() };

@@ -36,6 +36,9 @@ pub(crate) struct Arguments {
     /// Leave out the stream of all events
     #[arg(long)]
     no_stream: bool,
+    /// Which messages share AMQP messages; `all` goes with --no-stream
+    #[arg(long, default_value = "commands", value_parser = ["none", "commands", "all"])]
+    batches: String,
     /// Measure instead how fast a backlog of unpublished messages drains, a small and a large one
     #[arg(long)]
     backlog: bool,
@@ -70,6 +73,10 @@ impl Arguments {
         } else {
             self.rate.iter().copied().map(Load::Rate).collect()
         };
+        anyhow::ensure!(
+            self.batches != "all" || self.no_stream,
+            "the stream is read message by message: --batches all goes with --no-stream"
+        );
         let to = match self.to {
             To::Placed => Goal::Placed,
             To::Approved => Goal::Approved,
@@ -82,6 +89,7 @@ impl Arguments {
             copies: usize::try_from(self.copies)?,
             runs: self.runs.get(),
             stream: !self.no_stream,
+            batches: self.batches.clone(),
         })
     }
 }
