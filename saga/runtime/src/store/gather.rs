@@ -73,14 +73,14 @@ impl<I, O> Gathered<I, O> {
 mod tests {
     use std::sync::{Arc, Mutex};
 
-    use tokio::sync::Notify;
+    use tokio::sync::{Notify, Semaphore};
 
     use super::*;
 
     #[tokio::test]
     async fn what_comes_while_something_is_done_is_done_together_and_each_gets_its_answer() {
         let (ask, gathered) = gather::<u32, u32>(8);
-        let (stop, begun, go) = (CancellationToken::new(), Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (stop, begun, go) = (CancellationToken::new(), Arc::new(Notify::new()), Arc::new(Semaphore::new(0)));
         let batches: Arc<Mutex<Vec<Vec<u32>>>> = Arc::default();
         let (seen, began, may) = (Arc::clone(&batches), Arc::clone(&begun), Arc::clone(&go));
         let work = move |items: Vec<u32>| {
@@ -88,7 +88,7 @@ mod tests {
             async move {
                 seen.lock().unwrap().push(items.clone());
                 began.notify_one();
-                may.notified().await;
+                may.acquire().await.unwrap().forget();
                 items.iter().map(|item| item * 10).collect()
             }
         };
@@ -106,11 +106,7 @@ mod tests {
             rest.push(asked);
         }
         stop.cancel();
-        for _ in 0..3 {
-            go.notify_one();
-            tokio::task::yield_now().await;
-            begun.notified().await;
-        }
+        go.add_permits(3);
         assert_eq!(first.await.unwrap(), Some(10));
         assert_eq!(futures_util::future::join_all(rest).await, [Some(20), Some(30), Some(40), Some(50)]);
         running.await.unwrap();
