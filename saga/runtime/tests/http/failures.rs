@@ -131,7 +131,7 @@ async fn publish(servers: &Servers, notes: impl Iterator<Item = Vec<u8>>) {
     connection.close(0, "done".into()).await.unwrap();
 }
 
-fn note(id: u128, subject: &str) -> Message {
+pub(crate) fn note(id: u128, subject: &str) -> Message {
     let body = Body { kind: "NOTE_TAKEN", version: 1, data: json!({}) };
     Message::new(Uuid::from_u128(id), "stranger", subject, body, clock::now())
 }

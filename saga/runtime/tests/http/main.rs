@@ -5,6 +5,7 @@
 mod about;
 mod admin;
 mod alone;
+mod crash_loop;
 mod database;
 mod failures;
 mod health;
