@@ -8,6 +8,7 @@ mod ids;
 mod list;
 mod parked;
 mod publish;
+mod rebuild;
 mod replay;
 mod run_order;
 mod screen;
@@ -90,7 +91,9 @@ enum Command {
     /// Look at the queues: depth, consumers, differences; exit code 1 when there are any
     #[command(after_help = "Example: saga queues --json")]
     Queues,
-    /// Compute ids and counts again over all processes; exit code 1 when something disagrees
+    /// Refill a read model; the old figures are served meanwhile
+    Rebuild(rebuild::Arguments),
+    /// Compute ids, counts and read models again over all processes; exit code 1 when something disagrees
     #[command(after_help = "Example: saga verify --json")]
     Verify,
     /// Compute ids before they exist
@@ -132,6 +135,7 @@ pub async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Stats(arguments) => stats::run(&Client::new(to)?, arguments).await,
         Command::Tap(which) => broker::tap(&Client::new(to)?, which).await,
         Command::Queues => broker::queues(&Client::new(to)?).await,
+        Command::Rebuild(arguments) => rebuild::run(&Client::new(to)?, arguments).await,
         Command::Verify => verify::run(&Client::new(to)?).await,
         Command::Ids(command) => ids::run(&to, command),
         Command::Completions { shell } => {

@@ -139,6 +139,9 @@ impl System {
                 others.map(|other| Ok(format!("{}={}", other.name, url(stack, other.name)?))).collect();
             environment.push(("SAGA_PROCESSES", others?.join(",")));
         }
+        if process.program == "inventory-service" {
+            environment.push(("PET_SERVICE_URL", url(stack, "pet-service")?));
+        }
         environment.extend(self.settings.iter().cloned());
         Ok(environment)
     }
@@ -322,6 +325,8 @@ mod tests {
             assert_eq!(url(&mut stack, process.name).unwrap(), listen);
             let others = get("SAGA_PROCESSES").map(|others| others.split(',').count());
             assert_eq!(others, (process.name == ORCHESTRATOR).then_some(3));
+            let pets = (process.name == "inventory-service").then(|| url(&mut stack, "pet-service").unwrap());
+            assert_eq!(get("PET_SERVICE_URL"), pets.as_deref());
         }
         std::fs::remove_dir_all(root).unwrap();
     }

@@ -15,6 +15,7 @@ mod operators;
 mod participant;
 mod races;
 mod real;
+mod rebuild;
 mod replays;
 mod shop;
 mod strange;

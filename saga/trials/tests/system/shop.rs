@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use reqwest::{Method, StatusCode};
+use reqwest::{Method, StatusCode, Url};
 use saga_runtime::config::ProcessConfig;
 use saga_runtime::orchestrator::Peer;
 use saga_runtime::testing::{Database, Servers, eventually, process_config};
@@ -111,7 +111,7 @@ impl Shop {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (stop, process, settings) = (CancellationToken::new(), self.config(name), self.settings);
-        let (shutdown, peers) = (stop.clone(), self.peers());
+        let (shutdown, peers, pet_service_url) = (stop.clone(), self.peers(), self.pet_service());
         let ended = tokio::spawn(async move {
             match name {
                 "pet-service" => {
@@ -123,9 +123,8 @@ impl Shop {
                     order_service::serve(listener, config, shutdown).await.unwrap();
                 }
                 "inventory-service" => {
-                    inventory_service::run(listener, inventory_service::config::Config { process }, shutdown)
-                        .await
-                        .unwrap();
+                    let config = inventory_service::config::Config { process, pet_service_url };
+                    inventory_service::run(listener, config, shutdown).await.unwrap();
                 }
                 _ => saga::serve::serve_on(listener, orchestrator(process, settings, peers), shutdown).await.unwrap(),
             }
@@ -147,6 +146,12 @@ impl Shop {
         let participants = ALL.into_iter().filter(|name| *name != "saga");
         let found = participants.filter_map(|name| self.running.iter().find(|running| running.name == name));
         found.map(|running| Peer { name: running.name.to_owned(), url: running.url.parse().unwrap() }).collect()
+    }
+
+    /// Where pet-service is, as an inventory-service that starts now is told.
+    pub(crate) fn pet_service(&self) -> Url {
+        let found = self.peers().into_iter().find(|peer| peer.name == "pet-service");
+        found.map_or_else(|| "http://127.0.0.1:8081".parse().unwrap(), |peer| peer.url)
     }
 
     /// Stops every copy of a process, the way SIGTERM does.
