@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use reqwest::{Method, StatusCode, Url};
+use saga_runtime::Secret;
 use saga_runtime::config::ProcessConfig;
 use saga_runtime::orchestrator::Peer;
 use saga_runtime::testing::{Database, Servers, eventually, process_config};
@@ -112,6 +113,7 @@ impl Shop {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (stop, process, settings) = (CancellationToken::new(), self.config(name), self.settings);
         let (shutdown, peers, pet_service_url) = (stop.clone(), self.peers(), self.pet_service());
+        let management = Secret::new(self.servers.management_url());
         let ended = tokio::spawn(async move {
             match name {
                 "pet-service" => {
@@ -126,7 +128,10 @@ impl Shop {
                     let config = inventory_service::config::Config { process, pet_service_url };
                     inventory_service::run(listener, config, shutdown).await.unwrap();
                 }
-                _ => saga::serve::serve_on(listener, orchestrator(process, settings, peers), shutdown).await.unwrap(),
+                _ => {
+                    let config = orchestrator(process, settings, peers, management);
+                    saga::serve::serve_on(listener, config, shutdown).await.unwrap();
+                }
             }
         });
         self.running.push(Running { name, url: url.clone(), stop, ended });
@@ -248,7 +253,12 @@ impl Shop {
     }
 }
 
-fn orchestrator(process: ProcessConfig, settings: Settings, processes: Vec<Peer>) -> saga::serve::ServeConfig {
+fn orchestrator(
+    process: ProcessConfig,
+    settings: Settings,
+    processes: Vec<Peer>,
+    management: Secret,
+) -> saga::serve::ServeConfig {
     saga::serve::ServeConfig {
         process,
         approval_limit: settings.approval_limit,
@@ -256,6 +266,7 @@ fn orchestrator(process: ProcessConfig, settings: Settings, processes: Vec<Peer>
         resend_after: settings.resend_after,
         step_timeout: settings.step_timeout,
         processes,
+        rabbitmq_management_url: Some(management),
     }
 }
 
