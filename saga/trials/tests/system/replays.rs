@@ -246,6 +246,40 @@ async fn a_replay_rests_when_it_is_told_to_goes_on_and_is_cancelled_and_adds_up_
     shop.close().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replay_that_is_resumed_before_its_owner_noticed_the_pause_keeps_the_order_of_its_queue() {
+    let shop = Shop::open(Settings::default()).await;
+    let theirs = Theirs::declare(&shop, &["busy.dead", "busy"]).await;
+    theirs.fill("busy.dead", 300).await;
+    let asked = ["replay", "queue", "busy.dead", "--to", "busy", "--rate", "60", "--detach"];
+    let id = word(&told(&shop, &asked).await["replay"], "id").to_owned();
+    let url = format!("{}/admin/replays/{id}", shop.url("saga", 0));
+    let say = async |what: &str| {
+        shop.send(Method::POST, &format!("{url}/{what}"), &[shop.token()], Some(&json!({}))).await.status
+    };
+    // A beat is a quarter of a second: most owners are told both words within one.
+    let (mut rests, mut done) = (0, 0);
+    while done < 150 {
+        if say("pause").await == 200 && say("resume").await == 200 {
+            rests += 1;
+        }
+        eventually("more goes out", PATIENCE, async || {
+            let replay = shop.send(Method::GET, &url, &[], None).await.body;
+            adds_up(&replay);
+            let more = replay["done"].as_i64().unwrap() > done;
+            done = replay["done"].as_i64().unwrap();
+            more
+        })
+        .await;
+    }
+    assert!(rests > 3, "it was told to rest {rests} times");
+    let finished = async || shop.send(Method::GET, &url, &[], None).await.body["state"] == "finished";
+    eventually("it is at its end", PATIENCE, finished).await;
+    assert_eq!(theirs.drain("busy").await, (0..300).collect::<Vec<i64>>(), "each once, in order");
+    assert_eq!(theirs.drain("busy.dead").await, Vec::<i64>::new());
+    shop.close().await;
+}
+
 /// How many messages of history the orchestrator is killed over.
 const MANY: i64 = 20_000;
 

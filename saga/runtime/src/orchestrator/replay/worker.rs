@@ -54,11 +54,15 @@ pub async fn replay_always(replays: Replays, stop: CancellationToken) {
 async fn run(replays: Replays, mut owned: Owned, stop: CancellationToken) {
     let id = owned.id;
     tracing::info!(replay = %id, fence = owned.fence, "going on with a replay");
-    let Err(trouble) = replays.run(&mut owned, &stop).await else { return };
-    tracing::warn!(replay = %id, %trouble, "a replay is held up");
-    if let Err(error) = replays.held_up(&owned, &trouble).await {
-        tracing::warn!(replay = %id, %error, "what holds a replay up could not be written down");
+    let ended = replays.run(&mut owned, &stop).await;
+    if let Err(trouble) = &ended {
+        tracing::warn!(replay = %id, %trouble, "a replay is held up");
     }
+    if let Err(error) = replays.leave(&owned, ended.err().as_ref()).await {
+        tracing::warn!(replay = %id, %error, "that a replay is left could not be written down; somebody goes on in a while");
+    }
+    // It may have been resumed before it was left.
+    replays.asked.notify_one();
 }
 
 impl Replays {
@@ -103,8 +107,7 @@ impl Replays {
             }
             pace.after(delivered, stop).await;
         }
-        // Somebody else may go on at once.
-        Ok(owned.wait(&self.pool.get().await.map_err(StoreError::from)?, None, 0.0).await?)
+        Ok(())
     }
 
     /// How many messages the next chunk has at most.
@@ -152,13 +155,18 @@ impl Replays {
         Ok(true)
     }
 
-    /// A replay that was asked for wrongly stops; any other waits a little, and goes on.
-    async fn held_up(&self, owned: &Owned, trouble: &Trouble) -> Result<(), StoreError> {
+    /// Lets a replay go whose source is closed. One that was asked for wrongly stops; one that is held up waits a little.
+    async fn leave(&self, owned: &Owned, trouble: Option<&Trouble>) -> Result<(), StoreError> {
         let client = self.pool.get().await?;
         match trouble {
-            Trouble::Wrong(why) => owned.stop(&client, why).await,
-            Trouble::Process(_) | Trouble::Broker(_) | Trouble::Publish(_) | Trouble::Store(_) => {
-                owned.wait(&client, Some(&trouble.to_string()), WAIT_SECONDS).await
+            None => owned.leave(&client, 0.0).await,
+            Some(Trouble::Wrong(why)) => {
+                owned.stop(&client, why).await?;
+                owned.leave(&client, 0.0).await
+            }
+            Some(Trouble::Process(_) | Trouble::Broker(_) | Trouble::Publish(_) | Trouble::Store(_)) => {
+                owned.trouble(&client, &trouble.map(ToString::to_string).unwrap_or_default()).await?;
+                owned.leave(&client, WAIT_SECONDS).await
             }
         }
     }
