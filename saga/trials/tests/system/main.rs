@@ -20,4 +20,5 @@ mod replays;
 mod shop;
 mod strange;
 mod strangers;
+mod stream;
 mod sweep;

@@ -19,14 +19,14 @@ use crate::shop::{PATIENCE, Settings, Shop, count, order};
 /// What a replay itself may write.
 const ITS_OWN: [&str; 3] = ["replays", "replay_messages", "audit"];
 
-async fn digests(shop: &Shop) -> Vec<BTreeMap<String, String>> {
+pub(crate) async fn digests(shop: &Shop) -> Vec<BTreeMap<String, String>> {
     let all = join_all(shop.databases.each().map(digest)).await;
     let mut all: Vec<BTreeMap<String, String>> = all.into_iter().map(Result::unwrap).collect();
     all.iter_mut().for_each(|tables| tables.retain(|table, _| !ITS_OWN.contains(&table.as_str())));
     all
 }
 
-fn counters(replay: &Value) -> [i64; 5] {
+pub(crate) fn counters(replay: &Value) -> [i64; 5] {
     ["total", "pending", "done", "failed", "skipped"].map(|name| replay[name].as_i64().unwrap())
 }
 
@@ -114,13 +114,13 @@ async fn what_was_not_handled_yet_would_apply_be_stale_or_meet_a_saga_that_has_e
 }
 
 /// A queue of somebody else's, and a channel to it.
-struct Theirs {
+pub(crate) struct Theirs {
     channel: Channel,
     _connection: Connection,
 }
 
 impl Theirs {
-    async fn declare(shop: &Shop, queues: &[&str]) -> Self {
+    pub(crate) async fn declare(shop: &Shop, queues: &[&str]) -> Self {
         let connection = Connection::connect(shop.servers.amqp_url(), ConnectionProperties::default()).await.unwrap();
         let channel = connection.create_channel().await.unwrap();
         for queue in queues {
@@ -149,6 +149,13 @@ impl Theirs {
             );
             sent.await.unwrap().await.unwrap();
         }
+    }
+
+    /// How many messages wait in a queue.
+    pub(crate) async fn waiting(&self, queue: &str) -> i64 {
+        let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        let declared = self.channel.queue_declare(queue.into(), options, FieldTable::default()).await.unwrap();
+        declared.message_count().into()
     }
 
     /// Takes everything out of a queue, and gives the numbers of the invoices.

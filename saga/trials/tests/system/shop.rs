@@ -28,12 +28,15 @@ pub(crate) struct Settings {
     pub resend_after: Duration,
     /// How long a step may go unanswered.
     pub step_timeout: Duration,
+    /// Whether the stream of all events is kept.
+    pub event_stream: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         let (resend_after, step_timeout) = (Duration::from_secs(5), Duration::from_secs(600));
-        Self { approval_limit: 50_000, order_wait: Duration::from_secs(30), resend_after, step_timeout }
+        let order_wait = Duration::from_secs(30);
+        Self { approval_limit: 50_000, order_wait, resend_after, step_timeout, event_stream: false }
     }
 }
 
@@ -104,7 +107,8 @@ impl Shop {
             "inventory-service" => "inventory",
             _ => "sagas",
         };
-        process_config(&self.made[database], &self.servers)
+        let config = process_config(&self.made[database], &self.servers);
+        ProcessConfig { event_stream: self.settings.event_stream, ..config }
     }
 
     /// Starts a copy of a process and waits until it is ready.
