@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use axum::http::StatusCode;
+use futures_util::future::join_all;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use saga_core::{QueueType, Route};
 use serde_json::Value;
@@ -183,18 +184,8 @@ impl Replays {
 
     /// What the consumers of the queues know of messages. Of a queue whose consumer cannot be asked, nothing.
     async fn fates(&self, items: &[Item], pairs: &[Pair]) -> BTreeMap<Pair, Fate> {
-        let mut fates = BTreeMap::new();
-        for (queue, process) in self.consumers(pairs) {
-            let asked = pairs.iter().filter(|(_, of)| *of == queue);
-            let asked: Vec<(&Pair, Delivered)> =
-                asked.filter_map(|pair| Some((pair, Delivered::of(&items[pair.0].body)?))).collect();
-            let (pairs, messages): (Vec<&Pair>, Vec<Delivered>) = asked.into_iter().unzip();
-            match process.fates(queue, messages).await {
-                Ok(answer) => fates.extend(pairs.into_iter().cloned().zip(answer.fates)),
-                Err(error) => tracing::debug!(queue, %error, "nobody says what became of messages"),
-            }
-        }
-        fates
+        let asked = self.consumers(pairs).into_iter().map(|(queue, process)| fates_in(queue, process, items, pairs));
+        join_all(asked).await.into_iter().flatten().collect()
     }
 
     fn consumers<'a>(&self, pairs: &'a [Pair]) -> Vec<(&'a str, Process<'_>)> {
@@ -221,6 +212,21 @@ impl Replays {
             }
         }
         Ok(found)
+    }
+}
+
+/// What the consumer of one queue knows of the messages that go there.
+async fn fates_in(queue: &str, process: Process<'_>, items: &[Item], pairs: &[Pair]) -> Vec<(Pair, Fate)> {
+    let delivered = |item: &Item| Some(Delivered::of(item.message.as_ref()?, &item.body));
+    let asked = pairs.iter().filter(|(_, of)| of == queue);
+    let asked: Vec<(&Pair, Delivered)> = asked.filter_map(|pair| Some((pair, delivered(&items[pair.0])?))).collect();
+    let (pairs, messages): (Vec<&Pair>, Vec<Delivered>) = asked.into_iter().unzip();
+    match process.fates(queue, messages).await {
+        Ok(answer) => pairs.into_iter().cloned().zip(answer.fates).collect(),
+        Err(error) => {
+            tracing::debug!(queue, %error, "nobody says what became of messages");
+            Vec::new()
+        }
     }
 }
 

@@ -18,7 +18,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(3);
 /// How many replays one process runs at once.
 const AT_ONCE: usize = 4;
 /// How many messages are delivered together at most. What is asked of other processes is smaller.
-const CHUNK: usize = 500;
+const CHUNK: usize = 1_000;
 /// The same where each message is a question to a process, or its fate is waited for.
 const SMALL_CHUNK: usize = 100;
 /// A paced replay delivers this many times a second.
