@@ -36,21 +36,41 @@ pub(super) struct Outcome {
     pub(super) remarks: Vec<Remark>,
 }
 
+/// Where the messages of a chunk go, and what their consumers knew of them before.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    targets: Vec<Result<Vec<String>, Became>>,
+    pairs: Vec<Pair>,
+    before: BTreeMap<Pair, Fate>,
+}
+
 impl Replays {
-    /// Delivers messages as the plan says, or looks at what they would do.
-    ///
-    /// # Errors
-    /// [`Trouble`]: some may have been delivered; to do all of it again is harmless.
-    pub(super) async fn deliver(&self, plan: &Plan, why: &str, items: &[Item]) -> Result<Outcome, Trouble> {
+    /// Finds out where messages go, and what is known of them there. Nothing is delivered yet.
+    pub(super) async fn prepare(&self, plan: &Plan, items: &[Item]) -> Prepared {
         let targets: Vec<Result<Vec<String>, Became>> = items.iter().map(|item| self.targets(plan, item)).collect();
         let of_item = |(n, queues): (usize, &Result<Vec<String>, Became>)| -> Vec<Pair> {
             queues.iter().flatten().map(|queue| (n, queue.clone())).collect()
         };
         let pairs: Vec<Pair> = targets.iter().enumerate().flat_map(of_item).collect();
+        let before = if plan.dry_run { BTreeMap::new() } else { self.fates(items, &pairs).await };
+        Prepared { targets, pairs, before }
+    }
+
+    /// Delivers messages as the plan says, or looks at what they would do.
+    ///
+    /// # Errors
+    /// [`Trouble`]: some may have been delivered; to do all of it again is harmless.
+    pub(super) async fn deliver(
+        &self,
+        plan: &Plan,
+        why: &str,
+        items: &[Item],
+        Prepared { targets, pairs, before }: Prepared,
+    ) -> Result<Outcome, Trouble> {
         let found = if plan.dry_run {
             self.look_ahead(items, &pairs).await?
         } else {
-            self.send(plan, why, items, &pairs).await?
+            self.send(plan, why, items, &pairs, &before).await?
         };
         let mut outcome = Outcome::default();
         for (n, item) in items.iter().enumerate() {
@@ -107,8 +127,14 @@ impl Replays {
     }
 
     /// Delivers, and finds out what became of each as far as that is asked for.
-    async fn send(&self, plan: &Plan, why: &str, items: &[Item], pairs: &[Pair]) -> Result<Found, Trouble> {
-        let before = self.fates(items, pairs).await;
+    async fn send(
+        &self,
+        plan: &Plan,
+        why: &str,
+        items: &[Item],
+        pairs: &[Pair],
+        before: &BTreeMap<Pair, Fate>,
+    ) -> Result<Found, Trouble> {
         let send =
             async |pair: &Pair| Ok::<_, Trouble>((pair.clone(), (self.send_one(plan, why, items, pair).await?, None)));
         let mut found: Found = stream::iter(pairs)

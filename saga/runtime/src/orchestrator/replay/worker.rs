@@ -6,6 +6,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::deliver::{Outcome, Prepared};
 use super::source::{Chunk, Reader};
 use super::store::{self, Ours, Owned};
 use super::{Details, Replays, Trouble};
@@ -94,18 +95,25 @@ impl Replays {
         reader: &mut Reader<'_>,
         stop: &CancellationToken,
     ) -> Result<(), Trouble> {
-        let mut pace = Pace::new(owned.plan.rate);
+        let (mut pace, why) = (Pace::new(owned.plan.rate), format!("replay {}", owned.id));
+        let mut next = self.next(owned, reader).await?;
         while !stop.is_cancelled() {
-            let Some(chunk) = reader.next(&owned.position, self.most(owned)).await? else {
+            let Some((chunk, prepared)) = next else {
                 owned.finish(&self.pool.get().await.map_err(StoreError::from)?).await?;
                 tracing::info!(replay = %owned.id, done = owned.counters.done, failed = owned.counters.failed, "a replay is at its end");
                 return Ok(());
             };
-            let (ours, delivered) = self.deliver_chunk(owned, reader, &chunk).await?;
+            let delivering = self.deliver(&owned.plan, &why, &chunk.items, prepared);
+            let (outcome, ahead) = tokio::join!(delivering, self.ahead(owned, reader, &chunk));
+            let (ours, delivered) = self.write_down(owned, reader, &chunk, outcome?).await?;
             if ours != Ours::GoOn || self.has_failed_too_often(owned).await? {
                 return Ok(());
             }
             pace.after(delivered, stop).await;
+            next = match ahead {
+                Some(ahead) => ahead?,
+                None => self.next(owned, reader).await?,
+            };
         }
         Ok(())
     }
@@ -120,14 +128,43 @@ impl Replays {
         beat.min(stage).min(if looks { SMALL_CHUNK } else { CHUNK })
     }
 
-    async fn deliver_chunk(
+    /// The next messages, and where they go; `None` at the end.
+    async fn next(&self, owned: &Owned, reader: &mut Reader<'_>) -> Result<Option<(Chunk, Prepared)>, Trouble> {
+        let chunk = reader.next(&owned.position, self.most(owned)).await?;
+        Ok(self.prepared(owned, chunk).await)
+    }
+
+    /// The same of what comes after a chunk, while that one is delivered. `None` where that has to wait: a queue gives what
+    /// it has, and how many messages a stage of a ramp has left depends on the chunk.
+    async fn ahead(
+        &self,
+        owned: &Owned,
+        reader: &Reader<'_>,
+        chunk: &Chunk,
+    ) -> Option<Result<Option<(Chunk, Prepared)>, Trouble>> {
+        if !owned.plan.ramp.is_empty() {
+            return None;
+        }
+        Some(match reader.ahead(chunk, self.most(owned)).await? {
+            Ok(chunk) => Ok(self.prepared(owned, chunk).await),
+            Err(trouble) => Err(trouble),
+        })
+    }
+
+    async fn prepared(&self, owned: &Owned, chunk: Option<Chunk>) -> Option<(Chunk, Prepared)> {
+        let chunk = chunk?;
+        let prepared = self.prepare(&owned.plan, &chunk.items).await;
+        Some((chunk, prepared))
+    }
+
+    /// Writes down what became of a chunk, and takes it out of its source.
+    async fn write_down(
         &self,
         owned: &mut Owned,
         reader: &mut Reader<'_>,
         chunk: &Chunk,
+        outcome: Outcome,
     ) -> Result<(Ours, usize), Trouble> {
-        let why = format!("replay {}", owned.id);
-        let outcome = self.deliver(&owned.plan, &why, &chunk.items).await?;
         let mut news = Details::default();
         outcome.became.iter().for_each(|became| news.count(*became, 1));
         // A dry run of a queue gives everything back.
