@@ -38,11 +38,19 @@ pub struct Arguments {
 #[derive(Debug, Clone, Args)]
 pub struct To {
     /// The orchestrator.
-    #[arg(long, env = "SAGA_URL", hide_env_values = true, default_value = "http://127.0.0.1:8080", global = true)]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "SAGA_URL",
+        hide_env_values = true,
+        default_value = "http://127.0.0.1:8080",
+        global = true
+    )]
     pub saga_url: reqwest::Url,
     /// order-service, for `run order`.
     #[arg(
         long,
+        value_name = "URL",
         env = "ORDER_SERVICE_URL",
         hide_env_values = true,
         default_value = "http://127.0.0.1:8082",
@@ -93,7 +101,7 @@ enum Command {
     Queues,
     /// Refill a read model; the old figures are served meanwhile
     Rebuild(rebuild::Arguments),
-    /// Compute ids, counts and read models again over all processes; exit code 1 when something disagrees
+    /// Compute ids, counts and read models again; exit code 1 when something disagrees
     #[command(after_help = "Example: saga verify --json")]
     Verify,
     /// Compute ids before they exist
