@@ -12,6 +12,9 @@ pub struct Config {
     /// What every process has.
     #[command(flatten)]
     pub process: ProcessConfig,
+    /// pet-service, whose feed of all pets the read model is rebuilt from, and verified against. Nothing else asks it.
+    #[arg(long, env = "PET_SERVICE_URL", default_value = "http://127.0.0.1:8081")]
+    pub pet_service_url: reqwest::Url,
 }
 
 impl Config {

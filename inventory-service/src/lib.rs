@@ -3,13 +3,14 @@
 //!
 //! Read in this order: [`domain`] says what can happen to a supply and to a reservation;
 //! [`messages`] what the service answers to sagas; [`http`] what people can do; [`store`] how it is
-//! kept.
+//! kept; [`read_model`] how the counts are made anew.
 
 pub mod config;
 pub mod domain;
 pub mod error;
 pub mod http;
 pub mod messages;
+pub mod read_model;
 pub mod store;
 
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use config::Config;
 use http::Shelves;
 use messages::Messages;
+use read_model::Inventory;
 
 /// The process's name.
 pub const NAME: &str = processes::INVENTORY_SERVICE;
@@ -50,6 +52,10 @@ pub async fn run(listener: TcpListener, config: Config, shutdown: CancellationTo
     for queue in QUEUES {
         process.consume(queue, handler.clone());
     }
+    let pool = process.writer().pool().clone();
+    let read_model = Arc::new(Inventory::new(pool, config.pet_service_url).map_err(std::io::Error::other)?);
+    process.check(read_model.clone());
+    process.read_model(read_model);
     let (routes, document) =
         http::routes(Shelves { writer: process.writer(), ids: process.ids(), tokens: process.tokens() });
     process.openapi(document);

@@ -11,6 +11,7 @@ pub mod error;
 pub mod http;
 pub mod messages;
 pub mod store;
+pub mod verify;
 pub mod waiters;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -24,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use config::Config;
 use http::{App, Desk};
 use messages::Messages;
+use verify::OrderIds;
 use waiters::{LOOK_EVERY, Waiters};
 
 /// The process's name.
@@ -63,6 +65,8 @@ pub async fn serve(listener: TcpListener, config: Config, shutdown: Cancellation
     process.background("look", |stop| waiters::look(looking, pool, LOOK_EVERY, stop));
     process.background("ring", |stop| waiters::ring(ringing, database, stop));
     let (names, tokens) = (Names::new(process.salt(), &domain), process.tokens());
+    let pool = writer.pool().clone();
+    process.check(Arc::new(OrderIds { pool, ids: ids.clone(), names: names.clone() }));
     let (app, taker) = App::new(Desk { writer, ids, names }, waiters, wait, tokens);
     process.background("take", |stop| taker.run(stop));
     let (routes, document) = http::routes(app);

@@ -10,6 +10,7 @@ pub mod error;
 pub mod http;
 pub mod messages;
 pub mod store;
+pub mod verify;
 
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use config::Config;
 use http::Catalogue;
 use messages::PetHandler;
+use verify::PetIds;
 
 mod embedded {
     refinery::embed_migrations!("migrations");
@@ -52,6 +54,8 @@ pub async fn serve(listener: TcpListener, config: Config, shutdown: Cancellation
     let handler = Arc::new(PetHandler::new(process.ids()));
     process.consume(queues::PET_COMMANDS, handler.clone());
     process.consume(queues::PET_ORDER_EVENTS, handler);
+    let pool = process.writer().pool().clone();
+    process.check(Arc::new(PetIds { pool, names: names.clone() }));
     let (routes, document) = http::routes(Catalogue::new(process.writer(), process.ids(), names));
     process.openapi(document);
     process.serve(listener, routes, shutdown).await

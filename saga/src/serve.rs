@@ -7,12 +7,13 @@ use std::time::Duration;
 use clap::Args;
 use saga_contract::{TOPOLOGY, processes, queues};
 use saga_core::{Backoff, DefinitionError, Timings};
+use saga_runtime::broker::{Management, ManagementError};
 use saga_runtime::config::{ProcessConfig, parse_duration};
 use saga_runtime::orchestrator::api::{self, Api};
 use saga_runtime::orchestrator::{
     self, DeadLetters, Orchestrator, Peer, Peers, Processes, Replays, replay_always, wake_always,
 };
-use saga_runtime::{Process, ProcessError, Spec};
+use saga_runtime::{Process, ProcessError, Secret, Spec};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -46,6 +47,10 @@ pub struct ServeConfig {
     /// The other processes, for the operator's API: `pet-service=http://127.0.0.1:8081,...`.
     #[arg(long, env = "SAGA_PROCESSES", value_delimiter = ',')]
     pub processes: Vec<Peer>,
+    /// RabbitMQ's management API, with a user who may look at the vhost: `http://user:password@host:15672`. With it, `saga
+    /// queues` looks at bindings too.
+    #[arg(long, env = "RABBITMQ_MANAGEMENT_URL", hide_env_values = true)]
+    pub rabbitmq_management_url: Option<Secret>,
 }
 
 /// The orchestrator could not start, or could not go on.
@@ -60,6 +65,9 @@ pub enum ServeError {
     /// The HTTP client for the other processes.
     #[error("the HTTP client: {0}")]
     Peers(#[from] reqwest::Error),
+    /// `RABBITMQ_MANAGEMENT_URL` cannot be used.
+    #[error("RABBITMQ_MANAGEMENT_URL: {0}")]
+    Management(#[from] ManagementError),
     /// The address is taken, or not ours.
     #[error("cannot listen on {address}: {error}")]
     Listen {
@@ -128,6 +136,7 @@ pub async fn serve_on(
     process.take_raw(queues::DEAD_LETTERS, Arc::new(dead_letters));
     let peers = Peers::new(config.processes, process.tokens().own())?;
     let processes = Processes::new(process.admin(), peers.clone(), &TOPOLOGY);
+    let management = config.rabbitmq_management_url.as_ref().map(Management::new).transpose()?;
     let pool = process.writer().pool().clone();
     let replays = Replays::new(pool, process.relay(), process.broker(), processes, &TOPOLOGY);
     let api = Api {
@@ -137,6 +146,7 @@ pub async fn serve_on(
         tokens: process.tokens(),
         peers,
         replays: replays.clone(),
+        management,
         topology: &TOPOLOGY,
         stop: shutdown.clone(),
     };

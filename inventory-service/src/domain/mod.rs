@@ -8,6 +8,6 @@ mod pets;
 mod stock;
 mod warehouse;
 
-pub use pets::{Counts, Pet, PetChange, Pets};
+pub use pets::{Counts, Generations, Pet, PetChange, Pets};
 pub use stock::{BelowReserved, Stock};
 pub use warehouse::{Contradiction, Demand, NotReserved, Reservation, ReservationState, Told, Warehouse};

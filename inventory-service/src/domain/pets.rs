@@ -28,6 +28,11 @@ pub struct PetChange {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Pets(BTreeMap<Uuid, Pet>);
 
+/// The same pets in every generation of the read model that is live: the one that is served, and during a rebuild the
+/// one that is filled.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Generations(BTreeMap<i32, Pets>);
+
 /// How many pets have each status.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -83,6 +88,30 @@ impl FromIterator<(Uuid, Pet)> for Pets {
     }
 }
 
+impl Generations {
+    /// Applies an event to each. Says whether it was news to any.
+    pub fn apply(&mut self, change: PetChange) -> bool {
+        self.0.values_mut().fold(false, |news, pets| pets.apply(change) | news)
+    }
+
+    /// The pets of one generation.
+    #[must_use]
+    pub fn get(&self, generation: i32) -> Option<&Pets> {
+        self.0.get(&generation)
+    }
+
+    /// All of them, oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = (i32, &Pets)> {
+        self.0.iter().map(|(generation, pets)| (*generation, pets))
+    }
+}
+
+impl FromIterator<(i32, Pets)> for Generations {
+    fn from_iter<I: IntoIterator<Item = (i32, Pets)>>(generations: I) -> Self {
+        Self(generations.into_iter().collect())
+    }
+}
+
 impl Sub for Counts {
     type Output = Self;
 
@@ -121,6 +150,17 @@ mod tests {
         assert!(!pets.apply(change(1, Some(PetStatus::Available), 2)));
         assert_eq!(pets.counts(), Counts::default());
         assert!(pets.get(&Uuid::from_u128(1)).is_some(), "remembered");
+    }
+
+    #[test]
+    fn an_event_is_applied_to_each_generation_by_what_that_one_knows() {
+        let ahead: Pets =
+            [(Uuid::from_u128(1), Pet { status: Some(PetStatus::Sold), version: 9 })].into_iter().collect();
+        let mut generations: Generations = [(0, ahead.clone()), (1, Pets::default())].into_iter().collect();
+        assert!(generations.apply(change(1, Some(PetStatus::Pending), 2)), "news to the one that is filled");
+        assert_eq!(generations.get(0), Some(&ahead));
+        assert_eq!(generations.get(1).map(Pets::counts), Some(Counts { pending: 1, ..Counts::default() }));
+        assert!(!generations.apply(change(1, Some(PetStatus::Available), 1)), "news to none");
     }
 
     #[test]

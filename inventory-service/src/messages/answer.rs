@@ -8,7 +8,7 @@ use saga_runtime::core::{Body, Ids, Message, Payload, PayloadError, Time};
 use saga_runtime::{Effects, Verdict};
 
 use super::request::{Asked, Request, Reserve};
-use crate::domain::{Contradiction, Demand, NotReserved, Pets, Warehouse};
+use crate::domain::{Contradiction, Demand, Generations, NotReserved, Warehouse};
 
 /// All that requests are decided on, changed as they are.
 #[derive(Debug, Default)]
@@ -16,7 +16,7 @@ pub struct Inventory {
     /// The supplies and reservations.
     pub warehouse: Warehouse,
     /// The read model of the pets.
-    pub pets: Pets,
+    pub pets: Generations,
     /// What became of each step.
     pub effects: Effects,
 }

@@ -1,8 +1,8 @@
 //! The service's SQL: statements as named constants, prepared once per connection.
 //!
 //! Every transaction locks in the same order, and within a table in the order of its keys:
-//! reservations, supplies, pets, and last one slot of the counts. So none waits for another in a
-//! circle.
+//! reservations, supplies, pets, and last one slot of the counts; the last two for each generation of
+//! the read model. So none waits for another in a circle.
 
 mod pets;
 mod stock;
@@ -16,9 +16,9 @@ use saga_runtime::store::together;
 use saga_runtime::{StoreError, Transaction};
 use uuid::Uuid;
 
-use crate::domain::{Pets, Warehouse};
+use crate::domain::{Generations, Warehouse};
 
-pub use pets::counts;
+pub use pets::{clear, counts, fill, known_before, read_status, stand};
 pub use stock::{find, list, lock_to_set, save_set};
 
 /// What a batch of messages touches.
@@ -36,7 +36,7 @@ pub struct Touched {
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn lock(on: &Transaction<'_>, touched: Touched) -> Result<(Warehouse, Pets), StoreError> {
+pub async fn lock(on: &Transaction<'_>, touched: Touched) -> Result<(Warehouse, Generations), StoreError> {
     let warehouse = warehouse::lock(on, &touched.sagas, touched.supplies).await?;
     Ok((warehouse, pets::lock(on, &touched.pets).await?))
 }
@@ -47,8 +47,8 @@ pub async fn lock(on: &Transaction<'_>, touched: Touched) -> Result<(Warehouse, 
 /// [`StoreError`]; a unique violation when another copy was first with a new row.
 pub async fn save(
     on: &Transaction<'_>,
-    before: &(Warehouse, Pets),
-    after: &(Warehouse, Pets),
+    before: &(Warehouse, Generations),
+    after: &(Warehouse, Generations),
     now: Time,
 ) -> Result<(), StoreError> {
     together(warehouse::save(on, &before.0, &after.0, now), pets::save(on, &before.1, &after.1, now)).await?;

@@ -6,5 +6,6 @@ mod batches;
 mod description;
 mod process;
 mod races;
+mod rebuild;
 mod service;
 mod support;

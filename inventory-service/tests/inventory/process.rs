@@ -22,8 +22,8 @@ pub(crate) const SOON: Duration = Duration::from_secs(20);
 /// A running process.
 pub(crate) struct Running {
     pub(crate) inventory: Inventory,
-    url: String,
-    client: Client,
+    pub(crate) url: String,
+    pub(crate) client: Client,
     channel: Channel,
     shutdown: CancellationToken,
     ended: JoinHandle<Result<(), ProcessError>>,
@@ -31,13 +31,20 @@ pub(crate) struct Running {
     _connection: Connection,
 }
 
-impl Running {
-    /// Starts one with these supplies, and waits until it is ready.
-    pub(crate) async fn with(supplies: &[(&str, i64)]) -> Self {
-        let inventory = Inventory::with(supplies).await;
+/// A copy of the process.
+pub(crate) struct Copy {
+    pub(crate) url: String,
+    shutdown: CancellationToken,
+    ended: JoinHandle<Result<(), ProcessError>>,
+}
+
+impl Copy {
+    /// Starts one, and waits until it is ready.
+    pub(crate) async fn start(inventory: &Inventory, pet_service: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let config = Config { process: process_config(&inventory.database, &inventory.servers) };
+        let process = process_config(&inventory.database, &inventory.servers);
+        let config = Config { process, pet_service_url: pet_service.parse().unwrap() };
         let shutdown = CancellationToken::new();
         let ended = tokio::spawn(inventory_service::run(listener, config, shutdown.clone()));
         let client = Client::new();
@@ -45,6 +52,27 @@ impl Running {
             client.get(format!("{url}/readyz")).send().await.is_ok_and(|answer| answer.status().is_success())
         })
         .await;
+        Self { url, shutdown, ended }
+    }
+
+    /// Stops it, and fails when it does not leave in peace.
+    pub(crate) async fn stop(self) {
+        self.shutdown.cancel();
+        tokio::time::timeout(SOON, self.ended).await.expect("it leaves in time").unwrap().unwrap();
+    }
+}
+
+impl Running {
+    /// Starts one with these supplies, and waits until it is ready.
+    pub(crate) async fn with(supplies: &[(&str, i64)]) -> Self {
+        Self::beside(supplies, "http://127.0.0.1:9").await
+    }
+
+    /// The same, where pet-service is there.
+    pub(crate) async fn beside(supplies: &[(&str, i64)], pet_service: &str) -> Self {
+        let inventory = Inventory::with(supplies).await;
+        let Copy { url, shutdown, ended } = Copy::start(&inventory, pet_service).await;
+        let client = Client::new();
         let properties = ConnectionProperties::default();
         let connection = Connection::connect(inventory.servers.amqp_url(), properties).await.unwrap();
         let channel = connection.create_channel().await.unwrap();
@@ -105,8 +133,7 @@ impl Running {
 
     /// Stops it, and fails when it does not leave in peace.
     pub(crate) async fn stop(self) {
-        self.shutdown.cancel();
-        tokio::time::timeout(SOON, self.ended).await.expect("it leaves in time").unwrap().unwrap();
+        Copy { url: self.url, shutdown: self.shutdown, ended: self.ended }.stop().await;
     }
 }
 

@@ -2,8 +2,14 @@
 
 use std::sync::Arc;
 
+use inventory_service::domain::{Pet, PetChange};
+use inventory_service::store;
+use saga_contract::PetStatus;
 use saga_runtime::core::Message;
+use saga_runtime::error::Remedy;
+use saga_runtime::{Transaction, clock};
 use tokio::task::JoinSet;
+use uuid::Uuid;
 
 use crate::support::{Inventory, approved, pet_reserved, release, shuffle, told};
 
@@ -101,9 +107,9 @@ async fn a_replay_of_everything_at_once_leaves_every_row_as_it_was() {
     inventory.assert_balanced().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn news_of_pets_in_any_order_at_once_ends_with_the_newest() {
-    let inventory = Arc::new(Inventory::with(&[]).await);
+/// Four kinds of news of forty pets, of every fourth pet the first only, of the next the first two, and so on; three
+/// times, in any order.
+fn lives() -> Vec<Message> {
     let kinds = [
         ("PET_CREATED", "available"),
         ("PET_RESERVED", "pending"),
@@ -121,8 +127,59 @@ async fn news_of_pets_in_any_order_at_once_ends_with_the_newest() {
     }
     let mut events: Vec<Message> = std::iter::repeat_n(events, 3).flatten().collect();
     shuffle(&mut events, 5);
-    deliver_at_once(&inventory, events.chunks(16).map(<[_]>::to_vec).collect()).await;
+    events
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn news_of_pets_in_any_order_at_once_ends_with_the_newest() {
+    let inventory = Arc::new(Inventory::with(&[]).await);
+    deliver_at_once(&inventory, lives().chunks(16).map(<[_]>::to_vec).collect()).await;
     inventory.assert_balanced().await;
-    let counts = inventory_service::store::counts(&inventory.pool.get().await.unwrap()).await.unwrap();
+    let counts = store::counts(&inventory.pool.get().await.unwrap()).await.unwrap();
     assert_eq!((counts.available, counts.pending, counts.sold), (20, 10, 10));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_generation_that_is_filled_while_news_come_ends_as_the_one_that_is_served() {
+    let inventory = Arc::new(Inventory::with(&[]).await);
+    inventory.owner.batch_execute("UPDATE read_models SET state = 'filling', filling = 1").await.unwrap();
+    // A feed that tells of every pet the oldest there is, and nothing of every third.
+    let oldest = |pet: u128| PetChange {
+        pet: Uuid::from_u128(pet + 2_000_000),
+        after: Pet { status: Some(PetStatus::Available), version: 1 },
+    };
+    let feed: Vec<PetChange> = (1..=40).filter(|pet| pet % 3 != 0).map(oldest).collect();
+    let filling = Arc::clone(&inventory);
+    let fill = tokio::spawn(async move {
+        for page in feed.chunks(5) {
+            fill(&filling, page).await;
+        }
+    });
+    deliver_at_once(&inventory, lives().chunks(16).map(<[_]>::to_vec).collect()).await;
+    fill.await.unwrap();
+    for serving in 0..2 {
+        inventory
+            .owner
+            .execute("UPDATE read_models SET filling = NULL, state = 'served', serving = $1", &[&serving])
+            .await
+            .unwrap();
+        inventory.assert_balanced().await;
+        let counts = store::counts(&inventory.pool.get().await.unwrap()).await.unwrap();
+        assert_eq!((counts.available, counts.pending, counts.sold), (20, 10, 10), "generation {serving}");
+    }
+}
+
+/// Fills generation 1 with a page, again when news were first.
+async fn fill(inventory: &Inventory, page: &[PetChange]) {
+    loop {
+        let mut client = inventory.pool.get().await.unwrap();
+        let transaction = Transaction::begin(&mut client).await.unwrap();
+        match store::fill(&transaction, 1, page, clock::now()).await {
+            Ok(()) => return transaction.commit().await.unwrap(),
+            Err(error) => {
+                assert!(!error.to_string().contains("deadlock"), "{error}");
+                assert_eq!(error.remedy(), Remedy::Again, "{error}");
+            }
+        }
+    }
 }

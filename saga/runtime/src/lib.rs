@@ -5,6 +5,7 @@
 //! one transaction and published afterwards; see `docs/architecture.md` for one delivery in full.
 
 pub mod broker;
+pub mod check;
 pub mod clock;
 pub mod config;
 mod delivery;
@@ -14,15 +15,18 @@ pub mod http;
 pub mod metrics;
 pub mod orchestrator;
 pub mod process;
+pub mod read_model;
 pub mod secret;
 pub mod store;
 pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+pub use check::{Check, Disagreement, Looked};
 pub use error::{Remedy, StoreError};
 pub use handler::{Decided, Handler, Handling, Outgoing, Output, Verdict};
 pub use process::{Process, ProcessError, Spec};
+pub use read_model::ReadModel;
 pub use saga_core as core;
 pub use secret::Secret;
 pub use store::{Effects, Pool, Transaction, Writer};

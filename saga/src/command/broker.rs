@@ -32,6 +32,9 @@ pub(super) async fn queues(client: &Client) -> Result<(), Failure> {
             table.add_row(["name", "consumer", "messages", "consumers", "difference"].map(|name| text(queue, name)));
         }
         print(&table.to_string());
+        if let Some(why) = found.get("bindings_not_seen").and_then(Value::as_str) {
+            eprintln!("bindings were not looked at: {why}");
+        }
     }
     let different = || Failure::Other("the queues are not as the topology says: the last column tells why".to_owned());
     if as_declared { Ok(()) } else { Err(different()) }

@@ -8,6 +8,7 @@ mod ids;
 mod list;
 mod parked;
 mod publish;
+mod rebuild;
 mod replay;
 mod run_order;
 mod screen;
@@ -37,11 +38,19 @@ pub struct Arguments {
 #[derive(Debug, Clone, Args)]
 pub struct To {
     /// The orchestrator.
-    #[arg(long, env = "SAGA_URL", hide_env_values = true, default_value = "http://127.0.0.1:8080", global = true)]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "SAGA_URL",
+        hide_env_values = true,
+        default_value = "http://127.0.0.1:8080",
+        global = true
+    )]
     pub saga_url: reqwest::Url,
     /// order-service, for `run order`.
     #[arg(
         long,
+        value_name = "URL",
         env = "ORDER_SERVICE_URL",
         hide_env_values = true,
         default_value = "http://127.0.0.1:8082",
@@ -90,7 +99,9 @@ enum Command {
     /// Look at the queues: depth, consumers, differences; exit code 1 when there are any
     #[command(after_help = "Example: saga queues --json")]
     Queues,
-    /// Compute ids and counts again over all processes; exit code 1 when something disagrees
+    /// Refill a read model; the old figures are served meanwhile
+    Rebuild(rebuild::Arguments),
+    /// Compute ids, counts and read models again; exit code 1 when something disagrees
     #[command(after_help = "Example: saga verify --json")]
     Verify,
     /// Compute ids before they exist
@@ -132,6 +143,7 @@ pub async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Stats(arguments) => stats::run(&Client::new(to)?, arguments).await,
         Command::Tap(which) => broker::tap(&Client::new(to)?, which).await,
         Command::Queues => broker::queues(&Client::new(to)?).await,
+        Command::Rebuild(arguments) => rebuild::run(&Client::new(to)?, arguments).await,
         Command::Verify => verify::run(&Client::new(to)?).await,
         Command::Ids(command) => ids::run(&to, command),
         Command::Completions { shell } => {

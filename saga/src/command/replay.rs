@@ -232,8 +232,8 @@ async fn print_replay(client: &Client, replay: &Replay) -> Result<(), Failure> {
     print_remarks(&said);
     if replay.details.0.get("done").is_some_and(|done| done.contains_key("duplicate")) {
         eprintln!(
-            "duplicates: their consumer had handled them, and does not do it again. To make a step count again: \
-             `saga retry`"
+            "duplicates: their consumer had handled them, and does not do it again. To make something count again: \
+             `saga rebuild` for a read model, `saga retry` for a step"
         );
     }
     Ok(())

@@ -1,5 +1,6 @@
 //! `saga verify`: whether what all processes store is what it must be.
 
+use saga_runtime::Disagreement;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
@@ -13,15 +14,9 @@ struct Part {
     probe: Uuid,
     messages: u64,
     views: u64,
+    rows: u64,
     disagree: Vec<Disagreement>,
-    next: Option<i64>,
-}
-
-/// Something that is not as it must be.
-#[derive(Deserialize, Serialize)]
-struct Disagreement {
-    what: String,
-    why: String,
+    next: Option<String>,
 }
 
 /// What was found at one process.
@@ -31,6 +26,7 @@ struct Found {
     probe: Uuid,
     messages: u64,
     views: u64,
+    rows: u64,
     disagree: Vec<Disagreement>,
 }
 
@@ -48,12 +44,14 @@ pub(super) async fn run(client: &Client) -> Result<(), Failure> {
     if client.json() {
         print_json(&json!({ "processes": all, "disagree": disagree }))?;
     } else {
-        let mut table = table(&["process", "messages", "views", "disagree", ""]);
-        for Found { process, messages, views, disagree, .. } in &all {
-            let number = disagree.len().to_string();
-            table.add_row([process.clone(), messages.to_string(), views.to_string(), number, String::new()]);
+        let mut table = table(&["process", "messages", "views", "rows", "disagree", ""]);
+        for Found { process, messages, views, rows, disagree, .. } in &all {
+            let counts = [messages, views, rows].map(u64::to_string);
+            let head = [process.clone()].into_iter().chain(counts);
+            table.add_row(head.chain([disagree.len().to_string(), String::new()]));
             for Disagreement { what, why } in disagree {
-                table.add_row([String::new(), String::new(), String::new(), what.clone(), why.clone()]);
+                let nothing = std::iter::repeat_n(String::new(), 4);
+                table.add_row(nothing.chain([what.clone(), why.clone()]));
             }
         }
         print(&table.to_string());
@@ -64,11 +62,12 @@ pub(super) async fn run(client: &Client) -> Result<(), Failure> {
 async fn of(client: &Client, process: String) -> Result<Found, Failure> {
     let place = path(&process, "verify");
     let first: Part = client.get(&place, &[]).await?;
-    let Part { probe, messages, views, disagree, mut next } = first;
-    let mut found = Found { process, probe, messages, views, disagree };
+    let Part { probe, messages, views, rows, disagree, mut next } = first;
+    let mut found = Found { process, probe, messages, views, rows, disagree };
     while let Some(after) = next {
-        let part: Part = client.get(&place, &[("after_seq", after.to_string())]).await?;
+        let part: Part = client.get(&place, &[("after", after)]).await?;
         found.messages += part.messages;
+        found.rows += part.rows;
         found.disagree.extend(part.disagree);
         next = part.next;
     }

@@ -14,6 +14,7 @@ pub mod bench;
 pub mod demo;
 pub mod invariants;
 pub mod replayed;
+pub mod replays;
 
 pub mod simulate;
 

@@ -70,6 +70,8 @@ pub fn copies(copies: usize) -> impl Iterator<Item = (Process, String)> {
 pub struct System {
     /// The broker's URL, vhost included.
     pub amqp: String,
+    /// Its management interface.
+    pub management: String,
     /// The databases' URLs, by name.
     pub databases: Vec<(&'static str, DatabaseUrls)>,
     /// The salt of all ids.
@@ -100,7 +102,8 @@ impl System {
         write_private(&tokens, format!("{OPERATOR}:{token}\n").as_bytes())?;
         let amqp = format!("{}/{VHOST}", servers.broker.amqp);
         let salt = stack.secrets.get("salt")?;
-        Ok(Self { amqp, databases: made, salt, token, copies: 1, settings: Vec::new(), tokens })
+        let management = servers.broker.management.clone();
+        Ok(Self { amqp, management, databases: made, salt, token, copies: 1, settings: Vec::new(), tokens })
     }
 
     /// The same, for a process that reaches the servers through these ports of the loopback.
@@ -138,6 +141,10 @@ impl System {
             let others: Result<Vec<_>, _> =
                 others.map(|other| Ok(format!("{}={}", other.name, url(stack, other.name)?))).collect();
             environment.push(("SAGA_PROCESSES", others?.join(",")));
+            environment.push(("RABBITMQ_MANAGEMENT_URL", self.management.clone()));
+        }
+        if process.program == "inventory-service" {
+            environment.push(("PET_SERVICE_URL", url(stack, "pet-service")?));
         }
         environment.extend(self.settings.iter().cloned());
         Ok(environment)
@@ -282,8 +289,8 @@ mod tests {
         /// One that runs nowhere.
         pub(crate) fn for_tests(amqp: &str, databases: Vec<(&'static str, DatabaseUrls)>) -> Self {
             let (salt, token) = ("salt".into(), "token".into());
-            let (amqp, tokens) = (amqp.into(), "/tokens".into());
-            Self { amqp, databases, salt, token, copies: 1, settings: Vec::new(), tokens }
+            let (amqp, management, tokens) = (amqp.into(), "http://a:b@broker:15672".into(), "/tokens".into());
+            Self { amqp, management, databases, salt, token, copies: 1, settings: Vec::new(), tokens }
         }
     }
 
@@ -322,6 +329,8 @@ mod tests {
             assert_eq!(url(&mut stack, process.name).unwrap(), listen);
             let others = get("SAGA_PROCESSES").map(|others| others.split(',').count());
             assert_eq!(others, (process.name == ORCHESTRATOR).then_some(3));
+            let pets = (process.name == "inventory-service").then(|| url(&mut stack, "pet-service").unwrap());
+            assert_eq!(get("PET_SERVICE_URL"), pets.as_deref());
         }
         std::fs::remove_dir_all(root).unwrap();
     }

@@ -150,6 +150,11 @@ impl Broker {
     }
 
     /// The topology that the broker must hold.
+    /// The vhost of the URL.
+    pub(crate) fn vhost(&self) -> &str {
+        &self.0.uri.vhost
+    }
+
     pub(crate) fn topology(&self) -> &'static Topology {
         self.0.topology
     }

@@ -1,6 +1,6 @@
 //! Looking at what the broker holds, and at what passes an exchange.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use futures_util::StreamExt;
 use lapin::options::{
@@ -13,6 +13,7 @@ use saga_core::{Queue, QueueType};
 
 use super::connection::{ANSWER, Broker, leave, open_channel};
 use super::error::{BrokerError, within};
+use super::management::Bound;
 use super::reader::{Depth, delivered, look_at};
 use super::{Incoming, arrived, topology};
 
@@ -26,6 +27,25 @@ pub(crate) struct QueueLook {
     pub(crate) depth: Option<Depth>,
     /// In what it is not as the topology says.
     pub(crate) difference: Option<String>,
+}
+
+impl QueueLook {
+    /// Holds what is bound in the vhost against the topology's bindings of this queue.
+    pub(crate) fn compare_bindings(&mut self, bound: &[Bound]) {
+        if self.depth.is_none() {
+            return;
+        }
+        // To the exchange without a name, every queue is bound.
+        let bound = bound.iter().filter(|bound| bound.queue == self.queue.name && !bound.exchange.is_empty());
+        let found: BTreeSet<(&str, &str)> = bound.map(|bound| (bound.exchange.as_str(), bound.key.as_str())).collect();
+        let declared: BTreeSet<_> = self.queue.bindings.iter().map(|binding| (binding.exchange, binding.key)).collect();
+        let missing = declared.difference(&found).map(|(exchange, key)| format!("not bound to {exchange} by {key}"));
+        let foreign = found.difference(&declared);
+        let foreign =
+            foreign.map(|(exchange, key)| format!("bound to {exchange} by {key}, which is not in the topology"));
+        let all: Vec<String> = self.difference.take().into_iter().chain(missing).chain(foreign).collect();
+        self.difference = (!all.is_empty()).then(|| all.join("; "));
+    }
 }
 
 impl Broker {

@@ -73,10 +73,9 @@ pub(crate) enum Fate {
 }
 
 impl Delivered {
-    /// A message as it is looked for; `None` for bytes that are no envelope.
-    pub(crate) fn of(body: &[u8]) -> Option<Self> {
-        let message = Message::parse(body).ok()?;
-        Some(Self { id: message.id, time: message.time, key: key_of_bytes(body) })
+    /// A message with these bytes, as it is looked for.
+    pub(crate) fn of(message: &Message, body: &[u8]) -> Self {
+        Self { id: message.id, time: message.time, key: key_of_bytes(body) }
     }
 
     fn place(&self) -> (Date, Uuid) {

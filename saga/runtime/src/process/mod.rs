@@ -15,18 +15,20 @@ use futures_util::future::BoxFuture;
 use idforge::Salt;
 use refinery::Runner;
 use saga_core::{Ids, Topology};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::broker::batch::Batches;
 use crate::broker::consumer::Subscription;
 use crate::broker::topology::Options;
 use crate::broker::{Broker, BrokerError, Deliver, Publisher, Relay, relay};
+use crate::check::{Check, Checks};
 use crate::config::ProcessConfig;
 use crate::delivery::Delivery;
 use crate::handler::Handler;
 use crate::http::{Admin, Limits, Parts, Tokens};
 use crate::metrics::Metrics;
+use crate::read_model::{ReadModel, rebuild_always};
 use crate::store::{self, OutboxMarks, Pool, Publish, SchemaError, Writer};
 
 /// What a process is, apart from its settings.
@@ -59,6 +61,8 @@ pub struct Process {
     loops: Vec<(&'static str, Loop)>,
     openapi: utoipa::openapi::OpenApi,
     delivery: Deliveries,
+    rebuild: Arc<Notify>,
+    checks: Checks,
 }
 
 /// Where the delivery of a process is found once it is put together, by those who were there before.
@@ -127,6 +131,8 @@ impl Process {
             loops: Vec::new(),
             openapi: utoipa::openapi::OpenApi::default(),
             delivery: Deliveries::default(),
+            rebuild: Arc::default(),
+            checks: Checks::default(),
             metrics: Arc::new(Metrics::default()),
             spec,
             config,
@@ -185,7 +191,7 @@ impl Process {
     #[must_use]
     pub fn admin(&self) -> Admin {
         let admin = Admin::new(self.pool.clone(), self.relay.clone(), self.tokens.clone(), self.ids.clone());
-        admin.with(Arc::clone(&self.delivery))
+        admin.with(Arc::clone(&self.delivery), Arc::clone(&self.rebuild), self.checks.clone())
     }
 
     /// The broker.
@@ -216,6 +222,17 @@ impl Process {
     /// Handles the messages of a queue.
     pub fn consume(&mut self, queue: &'static str, handler: Arc<dyn Handler>) {
         self.handlers.insert(queue, handler);
+    }
+
+    /// Rebuilds a read model whenever an operator asks for it. A process has one at most: one is told of what is asked.
+    pub fn read_model(&mut self, model: Arc<impl ReadModel>) {
+        let (pool, asked) = (self.pool.clone(), Arc::clone(&self.rebuild));
+        self.background("rebuilds", |stop| rebuild_always(model, pool, asked, stop));
+    }
+
+    /// Looks at this too when the process is verified.
+    pub fn check(&mut self, check: Arc<dyn Check>) {
+        self.checks.push(check);
     }
 
     /// Takes what comes from a queue as it is, past the pipeline: for what is no message of ours.

@@ -67,7 +67,7 @@ async fn writes_say_that_they_need_a_token_and_reads_do_not() {
             writes += usize::from(!reads);
         }
     }
-    assert_eq!(writes, 3);
+    assert_eq!(writes, 4);
 }
 
 #[tokio::test]

@@ -50,6 +50,11 @@ impl Ground {
         clear(&mut self.stack).await
     }
 
+    /// The servers and processes themselves, to be killed and started again.
+    pub(super) fn stack(&mut self) -> (&mut Stack, &System) {
+        (&mut self.stack, &self.system)
+    }
+
     /// The metrics pages of all processes.
     ///
     /// # Errors

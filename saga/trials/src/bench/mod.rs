@@ -12,6 +12,7 @@ mod meter;
 mod outcome;
 mod plot;
 mod proc;
+mod replay;
 mod report;
 
 use saga_runtime::process::shutdown_signal;
@@ -21,6 +22,7 @@ use crate::screen::{Line, say};
 use crate::servers::{Place, Trouble};
 
 pub use figures::{Figure, Figures, Run};
+pub use replay::{Replayed, replay};
 pub use report::{Measured, Report};
 
 use anchor::Anchor;

@@ -42,6 +42,13 @@ pub(crate) struct Arguments {
     /// Measure instead how fast a backlog of unpublished messages drains, a small and a large one
     #[arg(long)]
     backlog: bool,
+    /// Replay instead all of history five times, that of so many sagas, and count the rows that it changes; then a history of
+    /// messages while orchestrator and broker are killed
+    #[arg(long, conflicts_with = "backlog")]
+    replay: bool,
+    /// How many messages the replay has that is killed
+    #[arg(long, default_value = "100000", requires = "replay")]
+    messages: u32,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -97,6 +104,11 @@ impl Arguments {
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
     if arguments.backlog {
         backlog::run(super::place()?, arguments.json).await?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if arguments.replay {
+        let replayed = bench::replay(super::place()?, arguments.plan()?, arguments.messages.into()).await?;
+        print(&if arguments.json { format!("{}\n", replayed.json()) } else { replayed.text() })?;
         return Ok(ExitCode::SUCCESS);
     }
     let report = bench::run(super::place()?, arguments.plan()?).await?;

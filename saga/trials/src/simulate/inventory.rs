@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use inventory_service::domain::{Pet, Reservation, Stock, Warehouse};
+use inventory_service::domain::{Pet, Pets, Reservation, Stock, Warehouse};
 use inventory_service::messages::{Inventory, Request, Turn};
 use inventory_service::store::Touched;
 use saga_contract::Sku;
@@ -13,6 +13,9 @@ use uuid::Uuid;
 use super::broker::Letter;
 use super::effects::{EffectRows, EffectTable, changed};
 use super::process::Tables;
+
+/// The only generation of the read model: nobody rebuilds it here.
+const GENERATION: i32 = 0;
 
 pub(super) struct InventoryTables {
     pub(super) stock: BTreeMap<Sku, Stock>,
@@ -45,7 +48,8 @@ impl InventoryTables {
         let pets = pets.into_iter().filter_map(|pet| Some((pet, *self.pets.get(&pet)?)));
         let asked = requests.iter().flatten().filter_map(Request::asked);
         let effects = self.effects.read(asked.map(|asked| (asked.saga, asked.step)));
-        Inventory { warehouse: Warehouse::new(stock, reservations), pets: pets.collect(), effects }
+        let pets = [(GENERATION, pets.collect())].into_iter().collect();
+        Inventory { warehouse: Warehouse::new(stock, reservations), pets, effects }
     }
 }
 
@@ -72,7 +76,7 @@ impl Tables for InventoryTables {
         let Inventory { warehouse, pets, .. } = rows.inventory;
         self.stock.extend(warehouse.supplies().map(|stock| (stock.sku.clone(), stock.clone())));
         self.reservations.extend(warehouse.reservations().map(|(saga, reservation)| (*saga, reservation.clone())));
-        self.pets.extend(pets.iter().map(|(id, pet)| (*id, *pet)));
+        self.pets.extend(pets.get(GENERATION).into_iter().flat_map(Pets::iter).map(|(id, pet)| (*id, *pet)));
         self.effects.write(rows.effects);
     }
 }

@@ -65,7 +65,9 @@ fn no_secret_is_in_the_file_and_the_documented_line_makes_all_of_them() {
     let file = raw();
     for (name, service) in file["services"].as_object().unwrap() {
         for (key, value) in service["environment"].as_object().into_iter().flatten() {
-            let secret = key.contains("PASSWORD") || key.contains("SALT") || key.ends_with("_URL");
+            // A URL of a server carries a password, that of another process none.
+            let url = key.ends_with("_URL") && key != "PET_SERVICE_URL";
+            let secret = key.contains("PASSWORD") || key.contains("SALT") || url;
             assert!(!secret || value.as_str().unwrap().contains(":?}"), "{name}: {key}");
         }
     }

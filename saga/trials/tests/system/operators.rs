@@ -2,6 +2,9 @@
 
 use std::process::Stdio;
 
+use lapin::options::QueueBindOptions;
+use lapin::types::FieldTable;
+use lapin::{Connection, ConnectionProperties};
 use saga_runtime::testing::{SALT, eventually};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -103,6 +106,22 @@ async fn queues_are_held_against_the_topology_and_what_passes_an_exchange_is_see
         ("inventory.pet-events", "park")
     );
     assert_eq!(count(&shop.databases.inventory, "SELECT count(*) FROM parked").await, 0, "nothing was published");
+    let connection = Connection::connect(shop.servers.amqp_url(), ConnectionProperties::default()).await.unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    let (queue, nothing) = ("order.pet-events", FieldTable::default());
+    channel.queue_unbind(queue.into(), "pet.events".into(), "pet.reserved".into(), nothing.clone()).await.unwrap();
+    let options = QueueBindOptions::default();
+    channel.queue_bind(queue.into(), "saga.events".into(), "saga.#".into(), options, nothing).await.unwrap();
+    // RabbitMQ's management tells of it a moment later.
+    let said = eventually("both differences are told", PATIENCE, async || {
+        let different = saga(&shop, &["queues"]).await;
+        assert!(!text(&different.stderr).contains("bindings were not looked at"), "{different:?}");
+        (different.status.code() == Some(1)).then(|| text(&different.stdout))
+    });
+    let said = said.await;
+    let both = "not bound to pet.events by pet.reserved; bound to saga.events by saga.#, which is not in the topology";
+    let squeezed = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(squeezed.contains(both), "{said}");
     shop.stop("inventory-service").await;
     let lonely = saga(&shop, &["queues"]).await;
     assert_eq!(lonely.status.code(), Some(1));

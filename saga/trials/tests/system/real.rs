@@ -35,6 +35,7 @@ impl Real {
             .env("AMQP_URL", config.amqp_url.expose())
             .env("UUID_FORGE_SALT", config.salt.expose())
             .env("SAGA_TOKENS_FILE", config.tokens_file.unwrap())
+            .env("PET_SERVICE_URL", shop.pet_service().as_str())
             .env("SAGA_EVENT_STREAM", "off")
             .stdout(Stdio::null())
             .stderr(Stdio::null())

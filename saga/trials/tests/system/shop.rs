@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use reqwest::{Method, StatusCode};
+use reqwest::{Method, StatusCode, Url};
+use saga_runtime::Secret;
 use saga_runtime::config::ProcessConfig;
 use saga_runtime::orchestrator::Peer;
 use saga_runtime::testing::{Database, Servers, eventually, process_config};
@@ -27,12 +28,15 @@ pub(crate) struct Settings {
     pub resend_after: Duration,
     /// How long a step may go unanswered.
     pub step_timeout: Duration,
+    /// Whether the stream of all events is kept.
+    pub event_stream: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         let (resend_after, step_timeout) = (Duration::from_secs(5), Duration::from_secs(600));
-        Self { approval_limit: 50_000, order_wait: Duration::from_secs(30), resend_after, step_timeout }
+        let order_wait = Duration::from_secs(30);
+        Self { approval_limit: 50_000, order_wait, resend_after, step_timeout, event_stream: false }
     }
 }
 
@@ -103,7 +107,8 @@ impl Shop {
             "inventory-service" => "inventory",
             _ => "sagas",
         };
-        process_config(&self.made[database], &self.servers)
+        let config = process_config(&self.made[database], &self.servers);
+        ProcessConfig { event_stream: self.settings.event_stream, ..config }
     }
 
     /// Starts a copy of a process and waits until it is ready.
@@ -111,7 +116,8 @@ impl Shop {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (stop, process, settings) = (CancellationToken::new(), self.config(name), self.settings);
-        let (shutdown, peers) = (stop.clone(), self.peers());
+        let (shutdown, peers, pet_service_url) = (stop.clone(), self.peers(), self.pet_service());
+        let management = Secret::new(self.servers.management_url());
         let ended = tokio::spawn(async move {
             match name {
                 "pet-service" => {
@@ -123,11 +129,13 @@ impl Shop {
                     order_service::serve(listener, config, shutdown).await.unwrap();
                 }
                 "inventory-service" => {
-                    inventory_service::run(listener, inventory_service::config::Config { process }, shutdown)
-                        .await
-                        .unwrap();
+                    let config = inventory_service::config::Config { process, pet_service_url };
+                    inventory_service::run(listener, config, shutdown).await.unwrap();
                 }
-                _ => saga::serve::serve_on(listener, orchestrator(process, settings, peers), shutdown).await.unwrap(),
+                _ => {
+                    let config = orchestrator(process, settings, peers, management);
+                    saga::serve::serve_on(listener, config, shutdown).await.unwrap();
+                }
             }
         });
         self.running.push(Running { name, url: url.clone(), stop, ended });
@@ -147,6 +155,12 @@ impl Shop {
         let participants = ALL.into_iter().filter(|name| *name != "saga");
         let found = participants.filter_map(|name| self.running.iter().find(|running| running.name == name));
         found.map(|running| Peer { name: running.name.to_owned(), url: running.url.parse().unwrap() }).collect()
+    }
+
+    /// Where pet-service is, as an inventory-service that starts now is told.
+    pub(crate) fn pet_service(&self) -> Url {
+        let found = self.peers().into_iter().find(|peer| peer.name == "pet-service");
+        found.map_or_else(|| "http://127.0.0.1:8081".parse().unwrap(), |peer| peer.url)
     }
 
     /// Stops every copy of a process, the way SIGTERM does.
@@ -243,7 +257,12 @@ impl Shop {
     }
 }
 
-fn orchestrator(process: ProcessConfig, settings: Settings, processes: Vec<Peer>) -> saga::serve::ServeConfig {
+fn orchestrator(
+    process: ProcessConfig,
+    settings: Settings,
+    processes: Vec<Peer>,
+    management: Secret,
+) -> saga::serve::ServeConfig {
     saga::serve::ServeConfig {
         process,
         approval_limit: settings.approval_limit,
@@ -251,6 +270,7 @@ fn orchestrator(process: ProcessConfig, settings: Settings, processes: Vec<Peer>
         resend_after: settings.resend_after,
         step_timeout: settings.step_timeout,
         processes,
+        rabbitmq_management_url: Some(management),
     }
 }
 

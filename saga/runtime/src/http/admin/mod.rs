@@ -5,17 +5,20 @@ mod ahead;
 mod edit;
 mod journal;
 mod parked;
+mod read_models;
 mod verify;
 
 use std::sync::Arc;
 
 use axum::extract::FromRef;
 use saga_core::Ids;
+use tokio::sync::Notify;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{Problem, Tokens};
 use crate::broker::Relay;
+use crate::check::Checks;
 use crate::delivery::Delivery;
 use crate::error::StoreError;
 use crate::http::problem::STARTING;
@@ -40,19 +43,23 @@ pub struct Admin {
     tokens: Tokens,
     ids: Ids,
     delivery: Deliveries,
+    rebuild: Arc<Notify>,
+    checks: Checks,
 }
 
 impl Admin {
     /// What operators do at a process that has these parts and consumes nothing.
     #[must_use]
     pub fn new(pool: Pool, relay: Relay, tokens: Tokens, ids: Ids) -> Self {
-        Self { pool, relay, tokens, ids, delivery: Deliveries::default() }
+        let (delivery, rebuild, checks) = (Deliveries::default(), Arc::default(), Checks::default());
+        Self { pool, relay, tokens, ids, delivery, rebuild, checks }
     }
 
-    /// The same with what the process consumes, as soon as that is put together.
+    /// The same with what the process consumes, as soon as that is put together; with what is told of rebuilds that are
+    /// asked for; and with what else is looked at to verify the process.
     #[must_use]
-    pub(crate) fn with(self, delivery: Deliveries) -> Self {
-        Self { delivery, ..self }
+    pub(crate) fn with(self, delivery: Deliveries, rebuild: Arc<Notify>, checks: Checks) -> Self {
+        Self { delivery, rebuild, checks, ..self }
     }
 
     async fn client(&self) -> Result<deadpool_postgres::Object, StoreError> {
@@ -83,6 +90,8 @@ pub(super) fn routes(admin: Admin) -> OpenApiRouter {
         .routes(routes!(journal::extent))
         .routes(routes!(journal::received))
         .routes(routes!(verify::verify))
+        .routes(routes!(read_models::list))
+        .routes(routes!(read_models::rebuild))
         .routes(routes!(ahead::dry_run))
         .routes(routes!(ahead::fates))
         .with_state(admin)

@@ -7,18 +7,21 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::{Admin, MOST, WhichSent};
+use crate::check::{Disagreement, Looked};
 use crate::http::{Json, Problem, Query};
 use crate::store::admin;
 
 /// How many places of the journal are looked through in one request.
 const WINDOW: i64 = MOST as i64;
+/// The first part, which is of every process.
+const JOURNAL: &str = "journal";
 
 /// Where to begin.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct WhichPart {
-    /// After this place of the journal: the `next` of the answer before.
-    after_seq: Option<i64>,
+    /// The `next` of the answer before.
+    after: Option<String>,
 }
 
 /// What was looked at, and what disagrees.
@@ -30,47 +33,64 @@ pub(super) struct Verified {
     messages: usize,
     /// How many views that must be empty were looked at: those whose names begin with `unbalanced_`.
     views: usize,
+    /// How many rows of the process's own were looked at.
+    rows: usize,
     /// What is not as it must be.
     disagree: Vec<Disagreement>,
-    /// Where to go on (`after_seq`), when there is more of the journal.
-    next: Option<i64>,
-}
-
-/// Something that is not as it must be.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Disagreement {
-    /// A message, or a row of a view.
-    what: String,
-    /// What is wrong with it.
-    why: String,
+    /// Where to go on (`after`), when there is more.
+    next: Option<String>,
 }
 
 /// Verify what is stored, a part at a time
 ///
-/// Computes the ids of sent messages again, and looks at the views that are always empty while rows and counts agree.
+/// Computes the ids of sent messages again, looks at the views that are always empty while rows and counts agree, and
+/// then at what the process holds against something else: ids against what they are made of, a read model against its
+/// source.
 #[utoipa::path(get, path = "/admin/verify", tag = "operator", params(WhichPart), responses(
     (status = 200, description = "What disagrees", body = Verified),
     (status = 400, description = "A parameter is not valid", body = Problem, content_type = "application/problem+json"),
+    (status = 503, description = "What it is held against does not answer", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(super) async fn verify(
     State(admin): State<Admin>,
-    Query(WhichPart { after_seq }): Query<WhichPart>,
+    Query(WhichPart { after }): Query<WhichPart>,
 ) -> Result<Json<Verified>, Problem> {
-    let after = after_seq.unwrap_or_default();
-    let end = after.saturating_add(WINDOW);
-    let window = WhichSent { after_seq: Some(after), until_seq: Some(end), limit: Some(MOST), ..WhichSent::default() };
-    let sent = admin.sent(window).await?.messages;
-    let mut disagree: Vec<Disagreement> = sent.iter().filter_map(|sent| wrong(&admin.ids, sent)).collect();
-    let last = admin.extent(None, None).await?.last_seq;
-    // The views are looked at once, with the first part.
-    let views = if after == 0 { admin::unbalanced(&admin.client().await?).await? } else { Vec::new() };
-    for (view, rows) in &views {
-        let why = || format!("{view} must be empty");
-        disagree.extend(rows.iter().map(|row| Disagreement { what: row.clone(), why: why() }));
-    }
+    let after = after.as_deref().unwrap_or(JOURNAL);
+    let (of, place) = after.split_once('/').map_or((after, None), |(of, place)| (of, Some(place)));
+    let unknown = || Problem::invalid_parameter(format!("after is {after:?}, which is the next of no answer"));
     let probe = admin.ids.correlation(Uuid::nil());
-    let next = (end < last).then_some(end);
-    Ok(Json(Verified { probe, messages: sent.len(), views: views.len(), disagree, next }))
+    if of == JOURNAL {
+        let place = place.map_or(Ok(0), |place| place.parse().map_err(|_| unknown()))?;
+        let (messages, views, disagree, next) = admin.verify_journal(place).await?;
+        return Ok(Json(Verified { probe, messages, views, rows: 0, disagree, next }));
+    }
+    let number = admin.checks.iter().position(|check| check.of() == of).ok_or_else(unknown)?;
+    let Looked { rows, disagree, next } = admin.checks[number].look(place).await?;
+    let next = match next {
+        Some(place) => Some(format!("{of}/{place}")),
+        None => admin.checks.get(number + 1).map(|check| check.of().to_owned()),
+    };
+    Ok(Json(Verified { probe, messages: 0, views: 0, rows, disagree, next }))
+}
+
+impl Admin {
+    /// A window of the journal: how many messages and views were looked at, what disagrees, and where to go on.
+    async fn verify_journal(&self, after: i64) -> Result<(usize, usize, Vec<Disagreement>, Option<String>), Problem> {
+        let end = after.saturating_add(WINDOW);
+        let (after_seq, until_seq, limit) = (Some(after), Some(end), Some(MOST));
+        let sent = self.sent(WhichSent { after_seq, until_seq, limit, ..WhichSent::default() }).await?.messages;
+        let mut disagree: Vec<Disagreement> = sent.iter().filter_map(|sent| wrong(&self.ids, sent)).collect();
+        let last = self.extent(None, None).await?.last_seq;
+        // The views are looked at once, with the first part.
+        let views = if after == 0 { admin::unbalanced(&self.client().await?).await? } else { Vec::new() };
+        for (view, rows) in &views {
+            let why = || format!("{view} must be empty");
+            disagree.extend(rows.iter().map(|row| Disagreement { what: row.clone(), why: why() }));
+        }
+        let own = || self.checks.first().map(|check| check.of().to_owned());
+        let next = if end < last { Some(format!("{JOURNAL}/{end}")) } else { own() };
+        Ok((sent.len(), views.len(), disagree, next))
+    }
 }
 
 fn wrong(ids: &Ids, sent: &admin::Sent) -> Option<Disagreement> {

@@ -17,6 +17,8 @@ use crate::http::{Json, Query};
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Queues {
     queues: Vec<QueueView>,
+    /// Why bindings were not held against the topology, when they were not.
+    bindings_not_seen: Option<String>,
     /// Whether each is there as the topology says, and has a consumer if it should.
     as_declared: bool,
 }
@@ -31,7 +33,7 @@ pub(super) struct QueueView {
     messages: Option<u32>,
     /// How many consumers it has.
     consumers: Option<u32>,
-    /// What is bound to it by the topology; AMQP does not tell what really is.
+    /// What is bound to it by the topology.
     bindings: Vec<String>,
     /// What is not as it should be.
     difference: Option<String>,
@@ -39,17 +41,25 @@ pub(super) struct QueueView {
 
 /// Look at the queues
 ///
-/// Depth, consumers, and what differs from the topology: a queue that is missing, one with other arguments, and one
-/// that nobody consumes.
+/// Depth, consumers, and what differs from the topology: a queue that is missing, one with other arguments, one that
+/// nobody consumes; and, where RABBITMQ_MANAGEMENT_URL is set, bindings that are missing or not the topology's.
 #[utoipa::path(get, path = "/admin/queues", tag = "messages", responses(
     (status = 200, description = "The queues", body = Queues),
     (status = 503, description = "The broker does not answer", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(super) async fn queues(State(api): State<Api>) -> Result<Json<Queues>, Problem> {
-    let looks = api.replays.broker().look_at_queues().await.map_err(unavailable)?;
+    let broker = api.replays.broker();
+    let mut looks = broker.look_at_queues().await.map_err(unavailable)?;
+    let bound = match &api.management {
+        Some(management) => management.bindings(broker.vhost()).await,
+        None => Err("RABBITMQ_MANAGEMENT_URL is not set, and AMQP does not tell".to_owned()),
+    };
+    if let Ok(bound) = &bound {
+        looks.iter_mut().for_each(|look| look.compare_bindings(bound));
+    }
     let queues: Vec<QueueView> = looks.into_iter().map(view).collect();
     let as_declared = queues.iter().all(|queue| queue.difference.is_none());
-    Ok(Json(Queues { queues, as_declared }))
+    Ok(Json(Queues { queues, as_declared, bindings_not_seen: bound.err() }))
 }
 
 fn view(QueueLook { queue, depth, difference }: QueueLook) -> QueueView {

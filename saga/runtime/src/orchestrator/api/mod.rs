@@ -19,7 +19,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{Orchestrator, Peers, Replays};
-use crate::broker::Relay;
+use crate::broker::{Management, Relay};
 use crate::clock;
 use crate::error::StoreError;
 use crate::http::Tokens;
@@ -43,6 +43,8 @@ pub struct Api {
     pub peers: Peers,
     /// Delivers stored messages again.
     pub replays: Replays,
+    /// Where bindings are looked at, if anywhere.
+    pub management: Option<Management>,
     /// What the broker holds.
     pub topology: &'static Topology,
     /// Ends what would go on for as long as a client listens.

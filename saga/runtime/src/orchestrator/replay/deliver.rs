@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use axum::http::StatusCode;
+use futures_util::future::join_all;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use saga_core::{QueueType, Route};
 use serde_json::Value;
@@ -35,21 +36,41 @@ pub(super) struct Outcome {
     pub(super) remarks: Vec<Remark>,
 }
 
+/// Where the messages of a chunk go, and what their consumers knew of them before.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    targets: Vec<Result<Vec<String>, Became>>,
+    pairs: Vec<Pair>,
+    before: BTreeMap<Pair, Fate>,
+}
+
 impl Replays {
-    /// Delivers messages as the plan says, or looks at what they would do.
-    ///
-    /// # Errors
-    /// [`Trouble`]: some may have been delivered; to do all of it again is harmless.
-    pub(super) async fn deliver(&self, plan: &Plan, why: &str, items: &[Item]) -> Result<Outcome, Trouble> {
+    /// Finds out where messages go, and what is known of them there. Nothing is delivered yet.
+    pub(super) async fn prepare(&self, plan: &Plan, items: &[Item]) -> Prepared {
         let targets: Vec<Result<Vec<String>, Became>> = items.iter().map(|item| self.targets(plan, item)).collect();
         let of_item = |(n, queues): (usize, &Result<Vec<String>, Became>)| -> Vec<Pair> {
             queues.iter().flatten().map(|queue| (n, queue.clone())).collect()
         };
         let pairs: Vec<Pair> = targets.iter().enumerate().flat_map(of_item).collect();
+        let before = if plan.dry_run { BTreeMap::new() } else { self.fates(items, &pairs).await };
+        Prepared { targets, pairs, before }
+    }
+
+    /// Delivers messages as the plan says, or looks at what they would do.
+    ///
+    /// # Errors
+    /// [`Trouble`]: some may have been delivered; to do all of it again is harmless.
+    pub(super) async fn deliver(
+        &self,
+        plan: &Plan,
+        why: &str,
+        items: &[Item],
+        Prepared { targets, pairs, before }: Prepared,
+    ) -> Result<Outcome, Trouble> {
         let found = if plan.dry_run {
             self.look_ahead(items, &pairs).await?
         } else {
-            self.send(plan, why, items, &pairs).await?
+            self.send(plan, why, items, &pairs, &before).await?
         };
         let mut outcome = Outcome::default();
         for (n, item) in items.iter().enumerate() {
@@ -106,8 +127,14 @@ impl Replays {
     }
 
     /// Delivers, and finds out what became of each as far as that is asked for.
-    async fn send(&self, plan: &Plan, why: &str, items: &[Item], pairs: &[Pair]) -> Result<Found, Trouble> {
-        let before = self.fates(items, pairs).await;
+    async fn send(
+        &self,
+        plan: &Plan,
+        why: &str,
+        items: &[Item],
+        pairs: &[Pair],
+        before: &BTreeMap<Pair, Fate>,
+    ) -> Result<Found, Trouble> {
         let send =
             async |pair: &Pair| Ok::<_, Trouble>((pair.clone(), (self.send_one(plan, why, items, pair).await?, None)));
         let mut found: Found = stream::iter(pairs)
@@ -183,18 +210,8 @@ impl Replays {
 
     /// What the consumers of the queues know of messages. Of a queue whose consumer cannot be asked, nothing.
     async fn fates(&self, items: &[Item], pairs: &[Pair]) -> BTreeMap<Pair, Fate> {
-        let mut fates = BTreeMap::new();
-        for (queue, process) in self.consumers(pairs) {
-            let asked = pairs.iter().filter(|(_, of)| *of == queue);
-            let asked: Vec<(&Pair, Delivered)> =
-                asked.filter_map(|pair| Some((pair, Delivered::of(&items[pair.0].body)?))).collect();
-            let (pairs, messages): (Vec<&Pair>, Vec<Delivered>) = asked.into_iter().unzip();
-            match process.fates(queue, messages).await {
-                Ok(answer) => fates.extend(pairs.into_iter().cloned().zip(answer.fates)),
-                Err(error) => tracing::debug!(queue, %error, "nobody says what became of messages"),
-            }
-        }
-        fates
+        let asked = self.consumers(pairs).into_iter().map(|(queue, process)| fates_in(queue, process, items, pairs));
+        join_all(asked).await.into_iter().flatten().collect()
     }
 
     fn consumers<'a>(&self, pairs: &'a [Pair]) -> Vec<(&'a str, Process<'_>)> {
@@ -221,6 +238,21 @@ impl Replays {
             }
         }
         Ok(found)
+    }
+}
+
+/// What the consumer of one queue knows of the messages that go there.
+async fn fates_in(queue: &str, process: Process<'_>, items: &[Item], pairs: &[Pair]) -> Vec<(Pair, Fate)> {
+    let delivered = |item: &Item| Some(Delivered::of(item.message.as_ref()?, &item.body));
+    let asked = pairs.iter().filter(|(_, of)| of == queue);
+    let asked: Vec<(&Pair, Delivered)> = asked.filter_map(|pair| Some((pair, delivered(&items[pair.0])?))).collect();
+    let (pairs, messages): (Vec<&Pair>, Vec<Delivered>) = asked.into_iter().unzip();
+    match process.fates(queue, messages).await {
+        Ok(answer) => pairs.into_iter().cloned().zip(answer.fates).collect(),
+        Err(error) => {
+            tracing::debug!(queue, %error, "nobody says what became of messages");
+            Vec::new()
+        }
     }
 }
 

@@ -179,6 +179,15 @@ impl Reader<'_> {
         }
     }
 
+    /// What comes after a chunk that is not delivered yet, where it can be read without changing the source.
+    pub(super) async fn ahead(&self, chunk: &Chunk, most: usize) -> Option<Result<Option<Chunk>, Trouble>> {
+        match self {
+            Self::Journals(reader) => Some(reader.next(&chunk.position, most).await),
+            // A stream is on its way already, as far as the prefetch goes.
+            Self::Parked(_) | Self::Queue(_) | Self::Stream(_) => None,
+        }
+    }
+
     /// Where the replay stands after a chunk of which this became.
     pub(super) fn position_after(&self, chunk: &Chunk, became: &[Became]) -> Position {
         match self {

@@ -27,8 +27,7 @@ const MOVE: &str = "
     UPDATE replays SET position = $3, done = done + $4, failed = failed + $5, skipped = skipped + $6,
            pending = greatest(pending - ($4 + $5 + $6), 0),
            total = total + greatest(($4 + $5 + $6) - pending, 0),
-           details = $7, trouble = NULL, updated_at = now(),
-           owned_until = CASE WHEN state = 'running' THEN now() + interval '20 seconds' END
+           details = $7, trouble = NULL, updated_at = now(), owned_until = now() + interval '20 seconds'
     WHERE id = $1 AND fence = $2 RETURNING state = 'running'";
 
 // What a queue still holds is looked at again by each owner.
@@ -41,16 +40,18 @@ const FORGET_REMARKS: &str = "DELETE FROM replay_messages WHERE replay = $1";
 
 const FINISH: &str = "
     UPDATE replays SET state = 'finished', skipped = skipped + pending, pending = 0, details = $3, trouble = NULL,
-           updated_at = now(), ended_at = now(), owned_until = NULL
+           updated_at = now(), ended_at = now()
     WHERE id = $1 AND fence = $2 AND state = 'running'";
 
 const STOP: &str = "
-    UPDATE replays SET state = 'stopped', trouble = $3, updated_at = now(), owned_until = NULL
+    UPDATE replays SET state = 'stopped', trouble = $3, updated_at = now()
     WHERE id = $1 AND fence = $2 AND state = 'running'";
 
-const WAIT: &str = "
-    UPDATE replays SET trouble = $3, updated_at = now(), owned_until = now() + make_interval(secs => $4)
-    WHERE id = $1 AND fence = $2 AND state = 'running'";
+const TROUBLE: &str = "
+    UPDATE replays SET trouble = $3, updated_at = now() WHERE id = $1 AND fence = $2 AND state = 'running'";
+
+// Whoever is told something by an operator is not the owner at once: what it holds of a queue is given back first.
+const LEAVE: &str = "UPDATE replays SET owned_until = now() + make_interval(secs => $3) WHERE id = $1 AND fence = $2";
 
 const REMARK: &str = "
     INSERT INTO replay_messages (replay, message, type, queue, outcome, why)
@@ -114,15 +115,13 @@ impl Word {
 
     fn sql(self) -> &'static str {
         match self {
-            Self::Pause => {
-                "UPDATE replays SET state = 'paused', owned_until = NULL, updated_at = $2 WHERE id = $1 AND state = 'running'"
-            }
+            Self::Pause => "UPDATE replays SET state = 'paused', updated_at = $2 WHERE id = $1 AND state = 'running'",
             Self::Resume => {
-                "UPDATE replays SET state = 'running', owned_until = NULL, trouble = NULL, updated_at = $2
+                "UPDATE replays SET state = 'running', trouble = NULL, updated_at = $2
                  WHERE id = $1 AND state IN ('paused', 'stopped')"
             }
             Self::Cancel => {
-                "UPDATE replays SET state = 'cancelled', owned_until = NULL, updated_at = $2, ended_at = $2
+                "UPDATE replays SET state = 'cancelled', updated_at = $2, ended_at = $2
                  WHERE id = $1 AND state IN ('running', 'paused', 'stopped')"
             }
         }
@@ -227,9 +226,15 @@ impl Owned {
         execute(on, STOP, &[&self.id, &self.fence, &why]).await.map(|_| ())
     }
 
-    /// Lets it go for so many seconds: something is in its way, or somebody else is to go on.
-    pub(super) async fn wait(&self, on: &impl Statements, why: Option<&str>, seconds: f64) -> Result<(), StoreError> {
-        execute(on, WAIT, &[&self.id, &self.fence, &why, &seconds]).await.map(|_| ())
+    /// Writes down what is in its way.
+    pub(super) async fn trouble(&self, on: &impl Statements, why: &str) -> Result<(), StoreError> {
+        execute(on, TROUBLE, &[&self.id, &self.fence, &why]).await.map(|_| ())
+    }
+
+    /// Lets it go: after so many seconds, and not before, somebody may go on with it, if it is to go on. To be called once
+    /// nothing is held any more that the next owner would miss.
+    pub(super) async fn leave(&self, on: &impl Statements, seconds: f64) -> Result<(), StoreError> {
+        execute(on, LEAVE, &[&self.id, &self.fence, &seconds]).await.map(|_| ())
     }
 }
 

@@ -6,6 +6,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::deliver::{Outcome, Prepared};
 use super::source::{Chunk, Reader};
 use super::store::{self, Ours, Owned};
 use super::{Details, Replays, Trouble};
@@ -18,7 +19,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(3);
 /// How many replays one process runs at once.
 const AT_ONCE: usize = 4;
 /// How many messages are delivered together at most. What is asked of other processes is smaller.
-const CHUNK: usize = 500;
+const CHUNK: usize = 1_000;
 /// The same where each message is a question to a process, or its fate is waited for.
 const SMALL_CHUNK: usize = 100;
 /// A paced replay delivers this many times a second.
@@ -54,11 +55,15 @@ pub async fn replay_always(replays: Replays, stop: CancellationToken) {
 async fn run(replays: Replays, mut owned: Owned, stop: CancellationToken) {
     let id = owned.id;
     tracing::info!(replay = %id, fence = owned.fence, "going on with a replay");
-    let Err(trouble) = replays.run(&mut owned, &stop).await else { return };
-    tracing::warn!(replay = %id, %trouble, "a replay is held up");
-    if let Err(error) = replays.held_up(&owned, &trouble).await {
-        tracing::warn!(replay = %id, %error, "what holds a replay up could not be written down");
+    let ended = replays.run(&mut owned, &stop).await;
+    if let Err(trouble) = &ended {
+        tracing::warn!(replay = %id, %trouble, "a replay is held up");
     }
+    if let Err(error) = replays.leave(&owned, ended.err().as_ref()).await {
+        tracing::warn!(replay = %id, %error, "that a replay is left could not be written down; somebody goes on in a while");
+    }
+    // It may have been resumed before it was left.
+    replays.asked.notify_one();
 }
 
 impl Replays {
@@ -90,21 +95,27 @@ impl Replays {
         reader: &mut Reader<'_>,
         stop: &CancellationToken,
     ) -> Result<(), Trouble> {
-        let mut pace = Pace::new(owned.plan.rate);
+        let (mut pace, why) = (Pace::new(owned.plan.rate), format!("replay {}", owned.id));
+        let mut next = self.next(owned, reader).await?;
         while !stop.is_cancelled() {
-            let Some(chunk) = reader.next(&owned.position, self.most(owned)).await? else {
+            let Some((chunk, prepared)) = next else {
                 owned.finish(&self.pool.get().await.map_err(StoreError::from)?).await?;
                 tracing::info!(replay = %owned.id, done = owned.counters.done, failed = owned.counters.failed, "a replay is at its end");
                 return Ok(());
             };
-            let (ours, delivered) = self.deliver_chunk(owned, reader, &chunk).await?;
+            let delivering = self.deliver(&owned.plan, &why, &chunk.items, prepared);
+            let (outcome, ahead) = tokio::join!(delivering, self.ahead(owned, reader, &chunk));
+            let (ours, delivered) = self.write_down(owned, reader, &chunk, outcome?).await?;
             if ours != Ours::GoOn || self.has_failed_too_often(owned).await? {
                 return Ok(());
             }
             pace.after(delivered, stop).await;
+            next = match ahead {
+                Some(ahead) => ahead?,
+                None => self.next(owned, reader).await?,
+            };
         }
-        // Somebody else may go on at once.
-        Ok(owned.wait(&self.pool.get().await.map_err(StoreError::from)?, None, 0.0).await?)
+        Ok(())
     }
 
     /// How many messages the next chunk has at most.
@@ -117,14 +128,43 @@ impl Replays {
         beat.min(stage).min(if looks { SMALL_CHUNK } else { CHUNK })
     }
 
-    async fn deliver_chunk(
+    /// The next messages, and where they go; `None` at the end.
+    async fn next(&self, owned: &Owned, reader: &mut Reader<'_>) -> Result<Option<(Chunk, Prepared)>, Trouble> {
+        let chunk = reader.next(&owned.position, self.most(owned)).await?;
+        Ok(self.prepared(owned, chunk).await)
+    }
+
+    /// The same of what comes after a chunk, while that one is delivered. `None` where that has to wait: a queue gives what
+    /// it has, and how many messages a stage of a ramp has left depends on the chunk.
+    async fn ahead(
+        &self,
+        owned: &Owned,
+        reader: &Reader<'_>,
+        chunk: &Chunk,
+    ) -> Option<Result<Option<(Chunk, Prepared)>, Trouble>> {
+        if !owned.plan.ramp.is_empty() {
+            return None;
+        }
+        Some(match reader.ahead(chunk, self.most(owned)).await? {
+            Ok(chunk) => Ok(self.prepared(owned, chunk).await),
+            Err(trouble) => Err(trouble),
+        })
+    }
+
+    async fn prepared(&self, owned: &Owned, chunk: Option<Chunk>) -> Option<(Chunk, Prepared)> {
+        let chunk = chunk?;
+        let prepared = self.prepare(&owned.plan, &chunk.items).await;
+        Some((chunk, prepared))
+    }
+
+    /// Writes down what became of a chunk, and takes it out of its source.
+    async fn write_down(
         &self,
         owned: &mut Owned,
         reader: &mut Reader<'_>,
         chunk: &Chunk,
+        outcome: Outcome,
     ) -> Result<(Ours, usize), Trouble> {
-        let why = format!("replay {}", owned.id);
-        let outcome = self.deliver(&owned.plan, &why, &chunk.items).await?;
         let mut news = Details::default();
         outcome.became.iter().for_each(|became| news.count(*became, 1));
         // A dry run of a queue gives everything back.
@@ -152,13 +192,18 @@ impl Replays {
         Ok(true)
     }
 
-    /// A replay that was asked for wrongly stops; any other waits a little, and goes on.
-    async fn held_up(&self, owned: &Owned, trouble: &Trouble) -> Result<(), StoreError> {
+    /// Lets a replay go whose source is closed. One that was asked for wrongly stops; one that is held up waits a little.
+    async fn leave(&self, owned: &Owned, trouble: Option<&Trouble>) -> Result<(), StoreError> {
         let client = self.pool.get().await?;
         match trouble {
-            Trouble::Wrong(why) => owned.stop(&client, why).await,
-            Trouble::Process(_) | Trouble::Broker(_) | Trouble::Publish(_) | Trouble::Store(_) => {
-                owned.wait(&client, Some(&trouble.to_string()), WAIT_SECONDS).await
+            None => owned.leave(&client, 0.0).await,
+            Some(Trouble::Wrong(why)) => {
+                owned.stop(&client, why).await?;
+                owned.leave(&client, 0.0).await
+            }
+            Some(Trouble::Process(_) | Trouble::Broker(_) | Trouble::Publish(_) | Trouble::Store(_)) => {
+                owned.trouble(&client, &trouble.map(ToString::to_string).unwrap_or_default()).await?;
+                owned.leave(&client, WAIT_SECONDS).await
             }
         }
     }

@@ -90,10 +90,12 @@ pub(super) async fn survey_stream(
         }
     }
     reader.leave().await;
-    let (first, begins) = first.unwrap_or((0, None));
-    let end = end_of(broker, stream, until).await?.max(first);
+    let (first, begins, end) = match first {
+        Some((first, begins)) => (first, begins, end_of(broker, stream, until).await?.max(first)),
+        // It is empty, or all of it is older.
+        None => (0, None, 0),
+    };
     let total = i64::try_from(end - first).unwrap_or(i64::MAX);
-    let total = if begins.is_none() && end == 0 { 0 } else { total };
     Ok(Survey { extent: Extent::Stream { first, end }, position: Position::Stream(first), total, begins })
 }
 
