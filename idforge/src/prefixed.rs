@@ -29,14 +29,15 @@ pub fn join_lenient(prefix: &str, separator: &str, id: Uuid) -> String {
     if prefix.is_empty() { id.to_string() } else { format!("{prefix}{separator}{id}") }
 }
 
-/// The id at the end of a text, after a separator or alone: a whole UUID, hyphenated, plain, in braces or as a URN.
+/// The id at the end of a text, after a separator or alone: a whole UUID, hyphenated, plain, in braces or as a URN
+/// in small letters.
 ///
 /// Where this finds an id, [`extract_lenient`] finds the same.
 ///
 /// # Errors
 /// [`Error::EmptySeparator`] and [`Error::NoUuid`].
 pub fn extract(text: &str, separator: &str) -> Result<Uuid, Error> {
-    first(text, separator, |end| Uuid::try_parse(end).ok())
+    first(text, separator, whole)
 }
 
 /// The id that uuid-forge finds. It also takes a damaged one: `CAFE-05b16a01-46c6-56dd-bd6e-c6dfb4a1` lost four digits, and the
@@ -49,6 +50,12 @@ pub fn extract_lenient(text: &str, separator: &str) -> Result<Uuid, Error> {
         return Err(Error::TextTooLong { bytes: text.len() });
     }
     first(text, separator, lenient::parse)
+}
+
+/// A whole UUID. Of a URN, the one that Python takes: `urn:uuid:` in small letters.
+fn whole(text: &str) -> Option<Uuid> {
+    let has_name = text.get(..4).is_some_and(|name| name.eq_ignore_ascii_case("urn:"));
+    if has_name && !text.starts_with("urn:uuid:") { None } else { Uuid::try_parse(text).ok() }
 }
 
 /// Reads the whole text, then what follows each separator, from left to right, until one is an id.

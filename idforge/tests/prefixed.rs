@@ -59,6 +59,10 @@ fn a_whole_id_is_extracted_in_every_form() {
     for text in ["", "-", "x", &format!("P-{ID}-S"), &format!("P-{ID} "), &format!("P_{ID}")] {
         assert_eq!(extract(text, "-"), Err(Error::NoUuid(text.into())));
     }
+    for text in [format!("URN:UUID:{ID}"), format!("urn:uuId:{ID}")] {
+        let none = Err(Error::NoUuid(text.clone()));
+        assert_eq!((extract(&text, "-"), extract_lenient(&text, "-")), (none.clone(), none), "as Python reads it");
+    }
     assert_eq!((extract("x", ""), extract_lenient("x", "")), (Err(Error::EmptySeparator), Err(Error::EmptySeparator)));
 }
 

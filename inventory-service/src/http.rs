@@ -271,7 +271,11 @@ impl Page {
 }
 
 impl SetStock {
-    fn check(&self) -> Result<(OnHand, Money), Error> {
+    /// How many units, and the price of one.
+    ///
+    /// # Errors
+    /// [`Error::Field`], the first that is not valid.
+    pub fn check(&self) -> Result<(OnHand, Money), Error> {
         let field = |field| move |why| Error::Field { field, why };
         let quantity = OnHand::new(self.quantity).map_err(field("quantity"))?;
         let currency = self.currency.parse().map_err(field("currency"))?;

@@ -3,8 +3,10 @@
 use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
 use saga_runtime::core::Message;
+use saga_runtime::testing::corpus;
 use serde_json::{Value, json};
 
+use crate::bodies::check;
 use crate::process::{Running, answer};
 use crate::support::{ids, pet_reserved};
 
@@ -166,4 +168,10 @@ async fn bodies_that_make_no_sense_are_told_what_is_wrong() {
         assert_eq!((status, &stock["sku"]), (201, &json!(name)), "{path}");
     }
     process.stop().await;
+}
+
+#[test]
+fn what_the_fuzz_target_kept_is_a_supply_or_told_what_is_wrong() {
+    let taken: Vec<_> = corpus("stock").iter().map(|bytes| check(bytes)).collect();
+    assert!(taken.contains(&true) && taken.contains(&false));
 }

@@ -3,6 +3,7 @@
 
 mod api;
 mod batches;
+mod bodies;
 mod description;
 mod process;
 mod races;

@@ -21,7 +21,7 @@ use crate::domain::Request;
 use crate::waiters::Waiters;
 use place::Taking;
 
-pub use place::Taker;
+pub use place::{Asked, Taker};
 pub use wire::{Order, OrderItem};
 
 /// What changing an order takes.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use saga_core::{Message, Time};
+use saga_contract::Names;
+use saga_core::{Ids, Message, Time};
 use saga_runtime::http::problem::MEDIA_TYPE;
 use saga_runtime::http::{Json, Problem};
 use saga_runtime::store::{Gather, Gathered, gather};
@@ -15,7 +16,7 @@ use uuid::Uuid;
 
 use super::wire::{Order, prefers_async, traceparent};
 use super::{App, Desk, location};
-use crate::domain::{Answer, Draft, Identity, Key, Request, Wish};
+use crate::domain::{Answer, Identity, Key, Request, Wish};
 use crate::error::ApiError;
 use crate::store::{self, NewRequest};
 
@@ -29,7 +30,7 @@ const MOST_TOGETHER: usize = 64;
 
 /// A request for an order, understood.
 #[derive(Debug)]
-pub(super) struct Asked {
+pub struct Asked {
     wish: Wish,
     key: Key,
     identity: Identity,
@@ -73,7 +74,7 @@ pub(super) async fn place_order(
     Json(order): Json<Order>,
 ) -> Result<Response, ApiError> {
     let deadline = app.deadline();
-    let asked = Arc::new(understand(&app, &headers, order.into())?);
+    let asked = Arc::new(Asked::understand(&app.desk.names, &app.desk.ids, &headers, order)?);
     let is_async = prefers_async(&headers);
     // Taken before the request is, so that no outcome can be missed, and nothing is taken that cannot be waited for.
     let seat = if is_async { None } else { Some(app.waiters.sit(asked.identity.order)?) };
@@ -84,15 +85,6 @@ pub(super) async fn place_order(
         (None, None) => None,
     };
     answer.map_or_else(|| Ok(accepted(&request, is_async)), |answer| answered(&request, answer))
-}
-
-fn understand(app: &App, headers: &HeaderMap, draft: Draft) -> Result<Asked, ApiError> {
-    let wish = Wish::of(draft)?;
-    let customer = wish.customer_email.as_deref().map(|email| app.desk.names.user(email)).transpose()?;
-    let given = headers.get_all("idempotency-key").into_iter().map(axum::http::HeaderValue::as_bytes);
-    let key = Key::choose(given, wish.number, customer.is_none(), draw)?;
-    let identity = Identity::new(&app.desk.names, &app.desk.ids, customer, &key);
-    Ok(Asked { wish, key, identity, traceparent: traceparent(headers) })
 }
 
 #[expect(
@@ -193,8 +185,27 @@ async fn alone(
 }
 
 impl Asked {
+    /// What a client wants, from its headers and its body.
+    ///
+    /// # Errors
+    /// [`ApiError`]: no order can be made of the body, or the header is no key for one.
+    pub fn understand(names: &Names, ids: &Ids, headers: &HeaderMap, order: Order) -> Result<Self, ApiError> {
+        let wish = Wish::of(order.into())?;
+        let customer = wish.customer_email.as_deref().map(|email| names.user(email)).transpose()?;
+        let given = headers.get_all("idempotency-key").into_iter().map(axum::http::HeaderValue::as_bytes);
+        let key = Key::choose(given, wish.number, customer.is_none(), draw)?;
+        let identity = Identity::new(names, ids, customer, &key);
+        Ok(Self { wish, key, identity, traceparent: traceparent(headers) })
+    }
+
+    /// The request as it is taken; see [`Identity::request`].
+    #[must_use]
+    pub fn request(&self, names: &Names, now: Time) -> Request {
+        self.identity.request(&self.wish, names, now)
+    }
+
     fn new_request(&self, desk: &Desk, now: Time) -> (Request, NewRequest) {
-        let request = self.identity.request(&self.wish, &desk.names, now);
+        let request = self.request(&desk.names, now);
         (request, NewRequest { number: self.wish.number, key: self.identity.key.clone(), hash: self.wish.hash() })
     }
 

@@ -1,8 +1,10 @@
 //! No request of any size or shape gets a 500.
 
 use reqwest::{Method, StatusCode};
+use saga_runtime::testing::corpus;
 use serde_json::{Value, json};
 
+use crate::bodies::check;
 use crate::support::{Shop, told};
 
 /// What a field may be sent as.
@@ -110,4 +112,10 @@ async fn paths_and_queries_of_any_shape_are_answered() {
     let wrong = shop.client.put(shop.url("/store/order"));
     assert_eq!(told(wrong).await.status, StatusCode::METHOD_NOT_ALLOWED);
     assert_eq!(told(shop.client.get(shop.url("/store/nothing"))).await.status, StatusCode::NOT_FOUND);
+}
+
+#[test]
+fn what_the_fuzz_target_kept_is_an_order_or_told_what_is_wrong() {
+    let taken: Vec<_> = corpus("order").iter().map(|bytes| check(bytes)).collect();
+    assert!(taken.contains(&true) && taken.contains(&false));
 }

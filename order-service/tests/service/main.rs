@@ -2,6 +2,7 @@
 //! The test plays the orchestrator and the other services.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod bodies;
 mod hostile;
 mod idempotency;
 mod messages;

@@ -17,10 +17,11 @@ use utoipa::{OpenApi, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::domain::Draft;
 use crate::error::Error;
 pub use catalogue::Catalogue;
 use extract::PetId;
-use object::Object;
+pub use object::Object;
 use query::{ByStatus, FeedPage};
 use wire::{PetDocument, StandingDocument, Status};
 
@@ -91,11 +92,8 @@ async fn add_pet(
     State(catalogue): State<Catalogue>,
     Json(Object(pet)): Json<Object<PetDocument>>,
 ) -> Result<Json<PetDocument>, Error> {
-    let number = match pet.id {
-        None | Some(0) => None,
-        Some(id) => Some(number(id)?),
-    };
-    Ok(Json(catalogue.add(number, checked(pet)?.into()).await?.into()))
+    let (number, draft) = to_add(pet)?;
+    Ok(Json(catalogue.add(number, draft).await?.into()))
 }
 
 /// Update an existing pet.
@@ -121,8 +119,8 @@ async fn update_pet(
     State(catalogue): State<Catalogue>,
     Json(Object(pet)): Json<Object<PetDocument>>,
 ) -> Result<Json<PetDocument>, Error> {
-    let number = number(pet.id.ok_or(Error::NoId)?)?;
-    Ok(Json(catalogue.update(number, checked(pet)?.into()).await?.into()))
+    let (number, draft) = to_update(pet)?;
+    Ok(Json(catalogue.update(number, draft).await?.into()))
 }
 
 /// Finds Pets by status.
@@ -215,6 +213,24 @@ async fn get_pet_by_id(State(catalogue): State<Catalogue>, PetId(number): PetId)
 async fn delete_pet(State(catalogue): State<Catalogue>, PetId(number): PetId) -> Result<StatusCode, Error> {
     catalogue.delete(number).await?;
     Ok(StatusCode::OK)
+}
+
+/// What a client wants to add, and under which number if not under a free one.
+///
+/// # Errors
+/// [`Error`]: the number is none that a pet can have, a text cannot be stored.
+pub fn to_add(pet: PetDocument) -> Result<(Option<PetNumber>, Draft), Error> {
+    let number = pet.id.filter(|id| *id != 0).map(number).transpose()?;
+    Ok((number, checked(pet)?.into()))
+}
+
+/// Which pet a client wants to update, and to what.
+///
+/// # Errors
+/// [`Error`]: there is no number or none that a pet can have, a text cannot be stored.
+pub fn to_update(pet: PetDocument) -> Result<(PetNumber, Draft), Error> {
+    let number = number(pet.id.ok_or(Error::NoId)?)?;
+    Ok((number, checked(pet)?.into()))
 }
 
 fn number(id: i64) -> Result<PetNumber, Error> {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer};
 
 /// What was read from a JSON object, and nothing else.
 #[derive(Debug)]
-pub(super) struct Object<T>(pub(super) T);
+pub struct Object<T>(pub T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -2,8 +2,10 @@
 
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Method, StatusCode};
+use saga_runtime::testing::corpus;
 use serde_json::{Value, json};
 
+use crate::bodies::check;
 use crate::running::{Running, read};
 
 const JSON: &str = "application/json";
@@ -143,4 +145,10 @@ async fn refused(pets: &Running, method: Method, path: &str, content_type: &str,
     assert_eq!(media_type.as_deref(), Some("application/problem+json"), "{method} {what}");
     assert_eq!(problem["status"], status, "{method} {what}");
     assert!(problem["title"].is_string() && problem["type"].is_string(), "{method} {what}: {problem}");
+}
+
+#[test]
+fn what_the_fuzz_target_kept_is_a_pet_or_told_what_is_wrong() {
+    let taken: Vec<_> = corpus("pet").iter().map(|bytes| check(bytes)).collect();
+    assert!(taken.contains(&(true, true)) && taken.contains(&(true, false)) && taken.contains(&(false, false)));
 }

@@ -103,6 +103,9 @@ pub struct StepRecord {
     /// How often it was sent again.
     #[serde(default)]
     pub resends: u32,
+    /// Whether it was told that this request is not answered.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub overdue: bool,
     /// The data of the event that said it is done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<Value>,
@@ -249,6 +252,7 @@ impl StepRecord {
             asked_at: None,
             resend_at: None,
             resends: 0,
+            overdue: false,
             answer: None,
             done_as: None,
         }
@@ -276,6 +280,7 @@ impl StepRecord {
         self.asked_at = None;
         self.resend_at = None;
         self.resends = 0;
+        self.overdue = false;
     }
 
     pub(crate) fn ask(&mut self, state: StepState, request: Option<MessageRef>, now: Time) {
@@ -284,10 +289,16 @@ impl StepRecord {
         self.asked_at = Some(now);
         self.resends = 0;
         self.resend_at = None;
+        self.overdue = false;
     }
 }
 
 impl Instance {
+    /// Takes the mark away once every request that it was told of is answered, counted as answered or asked anew.
+    pub(crate) fn look_at_mark(&mut self) {
+        self.needs_intervention = self.steps.iter().any(|record| record.overdue);
+    }
+
     /// Everything that will be due unless the saga moves on.
     #[must_use]
     pub fn timers(&self, definition: &Definition, timings: &Timings) -> Vec<Timer> {
@@ -326,7 +337,7 @@ impl Instance {
         }
         let resend = record.resend_at.map(|due| Timer { row, direction, kind: TimerKind::Resend, due });
         let gives_up = matches!(self.phase, Phase::Running | Phase::Prepared);
-        let deadline = (gives_up || !self.needs_intervention).then(|| {
+        let deadline = (gives_up || !record.overdue).then(|| {
             let due = asked.saturating_add(timings.step_timeout);
             Timer { row, direction, kind: TimerKind::Deadline, due }
         });

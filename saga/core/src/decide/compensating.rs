@@ -66,7 +66,7 @@ fn undone(run: Run<'_>, row: usize, message: &Message) -> Result<Decision, Refus
         StepState::Undoing => {
             let mut run = run.begin();
             run.next.steps[row].settle(StepState::Undone);
-            run.next.needs_intervention = false;
+            run.next.look_at_mark();
             undo_next(run)
         }
         StepState::Undone => Ok(run.ignored("the step is undone already")),

@@ -25,7 +25,7 @@ fn done(run: Run<'_>, row: usize, message: &Message) -> Result<Decision, Refusal
         StepState::Pending | StepState::Sent | StepState::Skipped => {
             let mut run = run.begin();
             run.done(row, message);
-            run.next.needs_intervention = false;
+            run.next.look_at_mark();
             run.complete_or_go_on()?;
             Ok(run.applied())
         }

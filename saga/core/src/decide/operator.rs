@@ -48,7 +48,7 @@ fn retry(run: Run<'_>, step: &str, starter: Option<&Message>) -> Result<Decision
             return refuse(&run, &format!("step {step} cannot be run again"));
         }
     }
-    run.next.needs_intervention = false;
+    run.next.look_at_mark();
     Ok(run.applied())
 }
 
@@ -63,7 +63,7 @@ fn skip(run: Run<'_>, step: &str, undone: bool) -> Result<Decision, Refusal> {
         Some(Direction::Undo) => {
             let mut run = run.begin();
             run.next.steps[row].settle(StepState::Undone);
-            run.next.needs_intervention = false;
+            run.next.look_at_mark();
             compensating::undo_next(run)
         }
         Some(Direction::Do) if run.step(row).kind == Kind::Pivot => {
@@ -79,7 +79,7 @@ fn skip(run: Run<'_>, step: &str, undone: bool) -> Result<Decision, Refusal> {
 
 fn skip_do(mut run: Run<'_>, row: usize) -> Result<Decision, Refusal> {
     run.next.steps[row].settle(StepState::Skipped);
-    run.next.needs_intervention = false;
+    run.next.look_at_mark();
     if run.next.phase == Phase::Completing {
         run.complete_or_go_on()?;
         return Ok(run.applied());

@@ -60,9 +60,10 @@ fn resend(run: &mut Run<'_>, row: usize) {
     }
 }
 
-/// Marks the saga, once, and says so.
+/// Marks the saga, and says so, once for each request: of those that are overdue at once it names the first.
 fn needs_intervention(run: &mut Run<'_>, timer: &Timer) -> Result<(), Refusal> {
-    if run.next.needs_intervention {
+    let was_told = std::mem::replace(&mut run.next.steps[timer.row].overdue, true);
+    if was_told || run.timer.is_some() {
         return Ok(());
     }
     run.timer = Some(run.next.timer_id(&run.engine.ids, &run.engine.definition, timer));

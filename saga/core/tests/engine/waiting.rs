@@ -1,6 +1,7 @@
 //! Nobody answers: resends, timeouts, expiry, and the mark.
 
 use saga_core::{Phase, StepState};
+use serde_json::json;
 use time::Duration;
 
 use crate::support::*;
@@ -153,6 +154,36 @@ fn the_mark_comes_back_when_the_next_step_does_not_answer_either() {
     let (story, _) = woken(story.given([order_approved()]));
     let story = story.then_sends(["SAGA_NEEDS_INTERVENTION"]).needing_intervention(true);
     assert_ne!(story.sent("SAGA_NEEDS_INTERVENTION").id, marked, "another event, another id");
+}
+
+#[test]
+fn the_mark_is_told_once_for_each_step_and_stays_until_all_have_answered() {
+    let story = prepared().given([granted(), order_approved()]).later(5 * MINUTE);
+    let (story, _) = woken(story.when(operator_retries("commit_inventory")));
+    let first = story.sent("SAGA_NEEDS_INTERVENTION").clone();
+    let (story, _) = woken(story.needing_intervention(true));
+    let second = story.sent("SAGA_NEEDS_INTERVENTION").clone();
+    assert_eq!((&first.data["step"], &second.data["step"]), (&json!("sell_pet"), &json!("commit_inventory")));
+    assert!(first.id != second.id && first.causation_id != second.causation_id, "each has a cause of its own");
+    let story = tells_nothing_more(story.when(inventory_committed()).needing_intervention(true));
+    story.when(pet_sold()).then_sends(["SAGA_COMPLETED"]).needing_intervention(false);
+}
+
+#[test]
+fn of_two_steps_that_are_overdue_at_once_one_is_told_and_both_keep_the_mark() {
+    let (story, _) = woken(prepared().given([granted(), order_approved()]));
+    let story = story.then_sends(["SAGA_NEEDS_INTERVENTION"]);
+    assert_eq!(story.sent("SAGA_NEEDS_INTERVENTION").data["step"], "sell_pet");
+    let story = tells_nothing_more(story.when(inventory_committed()).needing_intervention(true));
+    story.when(pet_sold()).then_sends(["SAGA_COMPLETED"]).needing_intervention(false);
+}
+
+fn tells_nothing_more(mut story: Story) -> Story {
+    for _ in 0..10 {
+        story.now = story.saga().alarm.unwrap();
+        story = story.when(alarm()).then_sends([]);
+    }
+    story
 }
 
 #[test]

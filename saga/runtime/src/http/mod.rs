@@ -1,7 +1,7 @@
 //! HTTP of every process: health, metrics, the operator's part, and errors as problems.
 //!
 //! A service brings its own routes and their OpenAPI document; [`app`] puts them beside what every
-//! process has, behind the same limits. Handlers take [`Json`], [`Path`] and [`Query`] from here,
+//! process has, behind the same limits. Handlers take [`Json`], [`Options`], [`Path`] and [`Query`] from here,
 //! return [`Problem`]s, and name an [`Operator`] as an argument where a token is needed.
 
 mod about;
@@ -32,7 +32,7 @@ use crate::store::Pool;
 
 pub use admin::Admin;
 pub use auth::{Operator, Tokens, TokensError};
-pub use extract::{Json, Path, Query};
+pub use extract::{Json, Options, Path, Query};
 pub use limits::Limits;
 pub use problem::{Problem, ProblemType};
 

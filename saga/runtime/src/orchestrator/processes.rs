@@ -134,7 +134,7 @@ impl Process<'_> {
     pub(crate) async fn fates(&self, queue: &str, messages: Vec<Delivered>) -> Result<Fates, Unanswered> {
         let looked = Looked { queue: queue.to_owned(), messages };
         match self {
-            Self::Own(admin) => Ok(admin.became(&looked.queue, &looked.messages).await?),
+            Self::Own(admin) => Ok(admin.became(&looked).await?),
             Self::Other(other) => other.tell("fates", &looked).await,
         }
     }

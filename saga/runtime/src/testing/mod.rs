@@ -20,6 +20,7 @@
 
 #![expect(clippy::panic, reason = "a test fails by panicking, with a message for the person who reads it")]
 
+mod bodies;
 mod claim;
 mod database;
 mod deliveries;
@@ -28,6 +29,7 @@ mod eventually;
 mod management;
 mod servers;
 
+pub use bodies::{Body, corpus, is_taken, operators_bodies};
 pub use database::Database;
 pub use deliveries::Deliveries;
 pub use eventually::{Reached, eventually};

@@ -125,3 +125,24 @@ async fn the_journal_is_read_page_by_page_and_by_time() {
     assert_eq!(desk.get("/admin/journal?from=yesterday").await.0, 400);
     desk.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn looking_ahead_and_back_needs_a_token_and_what_can_be_looked_for() {
+    let desk = Running::start().await;
+    let note = desk.publish_note("seen").await;
+    desk.sent_for(saga_of("seen")).await;
+    let seen = |key: &str| {
+        let message = json!({"id": note.id, "time": "2026-11-20T12:00:00Z", "key": key});
+        json!({"queue": "notes.taken", "messages": [message]})
+    };
+    for path in ["/admin/dry-run", "/admin/fates"] {
+        assert_eq!(desk.post_as_nobody(path).await.0, 401, "{path}");
+    }
+    let came = json!({"queue": "notes.taken", "messages": [String::from_utf8(note.to_bytes()).unwrap(), "\0"]});
+    let (status, would) = desk.post("/admin/dry-run", came).await;
+    let outcomes = [&would["outcomes"][0]["would"], &would["outcomes"][1]["would"]];
+    assert_eq!((status, outcomes), (200, [&json!("duplicate"), &json!("park")]), "{would}");
+    assert_eq!(desk.post("/admin/fates", seen("a key")).await, (200, json!({"fates": ["unknown"]})));
+    assert_eq!(desk.post("/admin/fates", seen("\0")).await.0, 422);
+    desk.stop().await;
+}

@@ -110,6 +110,12 @@ impl Running {
         answer(request.json(&body)).await
     }
 
+    /// Posts this body, of this type, as the operator `tester`; an empty one without a type.
+    pub(crate) async fn post_bytes(&self, path: &str, body: &'static str, kind: &str) -> (u16, Value) {
+        let request = self.http.post(format!("{}{path}", self.url)).bearer_auth(self.servers.token()).body(body);
+        answer(if body.is_empty() { request } else { request.header("content-type", kind) }).await
+    }
+
     pub(crate) async fn post_as_nobody(&self, path: &str) -> (u16, Value) {
         answer(self.http.post(format!("{}{path}", self.url)).json(&json!({"reason": "why not"}))).await
     }

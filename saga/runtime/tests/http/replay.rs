@@ -52,6 +52,24 @@ async fn a_message_that_is_still_not_understood_is_parked_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replay_without_a_body_has_no_options() {
+    let desk = Running::start().await;
+    desk.publish(b"gibberish").await;
+    let path = format!("/admin/parked/{}/replay", desk.parked(1).await[0]["id"]);
+    for (body, kind, status) in [
+        ("{", "application/json", 400),
+        ("null", "application/json", 422),
+        ("{}", "text/plain", 415),
+        (r#"{"reason": ""}"#, "application/json", 422),
+        ("", "", 200),
+    ] {
+        let (found, answer) = desk.post_bytes(&path, body, kind).await;
+        assert_eq!(found, status, "{body}: {answer}");
+    }
+    desk.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_replays_at_once_lose_nothing_and_repeat_nothing() {
     const NOTES: usize = 40;
     let desk = Running::start().await;

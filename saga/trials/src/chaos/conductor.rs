@@ -136,7 +136,7 @@ impl<'a> Conductor<'a> {
 }
 
 fn told(fault: &Fault) -> String {
-    let name = |copy: &Option<usize>| copy.map_or("all", Fleet::name);
+    let name = |copy: &Option<usize>| copy.map_or_else(|| "all".to_owned(), Fleet::name);
     match fault {
         Fault::Kill(copy) => format!("{} killed", Fleet::name(*copy)),
         Fault::Freeze(copy) => format!("{} frozen", Fleet::name(*copy)),

@@ -10,23 +10,16 @@ use serde_json::Value;
 use super::plan::{Fault, Server};
 use super::proxy::Proxy;
 use crate::demo::{Shop, Urls};
-use crate::processes::{self, ORCHESTRATOR, Process, System};
+use crate::processes::{self, Process, System};
 use crate::screen::Line;
 use crate::servers::process::{run, run_as};
 use crate::servers::programs::Programs;
 use crate::servers::{Endpoints, Given, Place, Stack, Trouble, rabbitmq};
 
-/// Every process, in two copies: the second of each comes four places after the first.
-pub(super) const COPIES: [Process; 8] = [
-    processes::ALL[0],
-    processes::ALL[1],
-    processes::ALL[2],
-    processes::ALL[3],
-    Process { name: "pet-service-2", ..processes::ALL[0] },
-    Process { name: "order-service-2", ..processes::ALL[1] },
-    Process { name: "inventory-service-2", ..processes::ALL[2] },
-    Process { name: "saga-2", ..processes::ALL[3] },
-];
+/// How many copies run in all, two of each process: the second of each comes four places after the first.
+pub(super) const COPIES: usize = EACH * processes::ALL.len();
+
+const EACH: usize = 2;
 
 /// How long a client waits for an answer before it asks again, perhaps another copy.
 const CLIENT_PATIENCE: Duration = Duration::from_secs(8);
@@ -59,6 +52,7 @@ pub(super) struct Fleet {
 #[derive(Debug)]
 struct Member {
     process: Process,
+    name: String,
     url: String,
     system: System,
     broker: Proxy,
@@ -85,29 +79,29 @@ impl Fleet {
         let system = System::prepare(&mut stack, &endpoints).await?;
         let faketime = FAKETIME.into_iter().find(|path| Path::new(path).exists());
         let mut fleet = Self { stack, programs, system, endpoints, members: Vec::new(), faketime, _lock: lock };
-        for process in COPIES {
-            fleet.add(process).await?;
+        for (process, name) in processes::copies(EACH) {
+            fleet.add(process, name).await?;
         }
-        for copy in 0..COPIES.len() {
+        for copy in 0..COPIES {
             fleet.launch(copy)?;
         }
-        for process in COPIES {
-            processes::wait(process.name, &mut fleet.stack).await?;
+        for (_, name) in processes::copies(EACH) {
+            processes::wait(&name, &mut fleet.stack).await?;
         }
         line.done("both servers and two copies of each process");
         Ok(fleet)
     }
 
-    async fn add(&mut self, process: Process) -> Result<(), Trouble> {
+    async fn add(&mut self, process: Process, name: String) -> Result<(), Trouble> {
         let mut way = async |server: &str, url: &str| {
-            let port = self.stack.ports.free(&format!("{}-{server}", process.name))?;
+            let port = self.stack.ports.free(&format!("{name}-{server}"))?;
             Ok::<_, Trouble>((port, Proxy::open(port, port_of(url)?).await?))
         };
         let (amqp, broker) = way("broker", &self.endpoints.broker.amqp).await?;
         let (postgres, database) = way("database", &self.endpoints.postgres).await?;
-        self.stack.ports.free(process.name)?;
-        let (url, system) = (processes::url(&mut self.stack, process.name)?, self.system.through(amqp, postgres)?);
-        self.members.push(Member { process, url, system, broker, database, skew: 0, killed: false });
+        self.stack.ports.free(&name)?;
+        let (url, system) = (processes::url(&mut self.stack, &name)?, self.system.through(amqp, postgres)?);
+        self.members.push(Member { process, name, url, system, broker, database, skew: 0, killed: false });
         Ok(())
     }
 
@@ -120,7 +114,7 @@ impl Fleet {
             settings.push(("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()));
         }
         member.system.settings = settings;
-        processes::launch(&member.process, member.process.name, &mut self.stack, &member.system)?;
+        processes::launch(&member.process, &member.name, &mut self.stack, &member.system)?;
         member.killed = false;
         Ok(())
     }
@@ -197,7 +191,7 @@ impl Fleet {
     async fn kill(&mut self, copy: usize) -> Result<(), Trouble> {
         let Some(member) = self.members.get_mut(copy) else { return Ok(()) };
         member.killed = true;
-        self.stack.stop(member.process.name, Signal::KILL).await.map(drop)
+        self.stack.stop(&member.name, Signal::KILL).await.map(drop)
     }
 
     async fn stop(&mut self, server: Server, ask: Signal) -> Result<(), Trouble> {
@@ -209,7 +203,7 @@ impl Fleet {
     }
 
     fn signal(&self, copy: usize, signal: Signal) {
-        let name = self.members.get(copy).map(|member| member.process.name);
+        let name = self.members.get(copy).map(|member| &member.name);
         if let Some(started) = name.and_then(|name| self.stack.running(name)) {
             started.signal(signal);
         }
@@ -233,9 +227,9 @@ impl Fleet {
 
     /// Processes that ended although nobody killed them.
     #[must_use]
-    pub(super) fn ended_by_themselves(&self) -> Vec<&'static str> {
-        let gone = |member: &&Member| !member.killed && self.stack.running(member.process.name).is_none();
-        self.members.iter().filter(gone).map(|member| member.process.name).collect()
+    pub(super) fn ended_by_themselves(&self) -> Vec<&str> {
+        let gone = |member: &&Member| !member.killed && self.stack.running(&member.name).is_none();
+        self.members.iter().filter(gone).map(|member| member.name.as_str()).collect()
     }
 
     /// Whether all copies are ready and have both servers.
@@ -254,8 +248,8 @@ impl Fleet {
 
     /// What a copy is called.
     #[must_use]
-    pub(super) fn name(copy: usize) -> &'static str {
-        COPIES.get(copy).map_or(ORCHESTRATOR, |process| process.name)
+    pub(super) fn name(copy: usize) -> String {
+        processes::copies(EACH).nth(copy).map(|(_, name)| name).unwrap_or_default()
     }
 
     /// Stops everything; the data stays until the next campaign.
@@ -263,7 +257,7 @@ impl Fleet {
     /// # Errors
     /// When what runs cannot be written down.
     pub(super) async fn leave(&mut self) -> Result<(), Trouble> {
-        for copy in 0..COPIES.len() {
+        for copy in 0..COPIES {
             self.kill(copy).await?;
         }
         self.stack.stop_servers().await.map(drop)

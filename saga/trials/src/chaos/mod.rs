@@ -53,7 +53,7 @@ pub async fn run(place: Place, settings: Settings) -> Result<(), Trouble> {
     let programs = Programs::find(&place, suite, &Given::default())?;
     let (mut began, duration) = (None, Duration::from_secs(minutes * 60));
     let rounds =
-        Plan::of(seed, COPIES.len()).take_while(move |_| began.get_or_insert_with(Instant::now).elapsed() < duration);
+        Plan::of(seed, COPIES).take_while(move |_| began.get_or_insert_with(Instant::now).elapsed() < duration);
     let mut report = Report::of(seed);
     let outcome = tokio::select! {
         outcome = campaign(place.clone(), name, programs, rounds, minutes, &mut report) => outcome,

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::{Admin, MOST};
 use crate::delivery::{Delivered, DryRun, Fate};
 use crate::http::problem::INVALID_BODY;
-use crate::http::{Json, Problem};
+use crate::http::{Json, Operator, Problem};
 
 /// Messages, as they would come from a queue.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -43,18 +43,37 @@ pub(crate) struct Fates {
     pub(crate) fates: Vec<Fate>,
 }
 
+impl Came {
+    /// Whether they can be looked at in one go.
+    pub(super) fn check(&self) -> Result<(), Problem> {
+        few_enough(self.messages.len())
+    }
+}
+
+impl Looked {
+    /// Whether they can be looked for, and in one go.
+    pub(super) fn check(&self) -> Result<(), Problem> {
+        few_enough(self.messages.len())?;
+        if self.messages.iter().any(|message| message.key.contains('\0')) {
+            return Err(Problem::new(&INVALID_BODY, "a key contains the character U+0000"));
+        }
+        Ok(())
+    }
+}
+
 impl Admin {
     /// What these messages would do if they came from this queue now.
     pub(crate) async fn would(&self, came: Came) -> Result<DryRuns, Problem> {
-        few_enough(came.messages.len())?;
+        came.check()?;
         let bodies = came.messages.into_iter().map(String::into_bytes).collect();
         let outcomes = self.delivery()?.dry_run(&came.queue, bodies).await?;
         Ok(DryRuns { outcomes: outcomes.ok_or_else(|| not_ours(&came.queue))? })
     }
 
     /// What became of messages that came from this queue.
-    pub(crate) async fn became(&self, queue: &str, messages: &[Delivered]) -> Result<Fates, Problem> {
-        few_enough(messages.len())?;
+    pub(crate) async fn became(&self, looked: &Looked) -> Result<Fates, Problem> {
+        looked.check()?;
+        let Looked { queue, messages } = looked;
         let fates = self.delivery()?.fates(queue, messages).await?;
         Ok(Fates { fates: fates.ok_or_else(|| not_ours(queue))? })
     }
@@ -62,26 +81,37 @@ impl Admin {
 
 /// Say what messages would do
 ///
-/// Executes the real handler on each, in a transaction that is always rolled back. It changes nothing.
-#[utoipa::path(post, path = "/admin/dry-run", tag = "operator", request_body = Came, responses(
+/// Executes the real handler on each, in a transaction that is always rolled back. It changes nothing, and locks for a
+/// moment what the handler would change.
+#[utoipa::path(post, path = "/admin/dry-run", tag = "operator", security(("token" = [])), request_body = Came, responses(
     (status = 200, description = "What would become of each", body = DryRuns),
+    (status = 401, description = "A token is needed", body = Problem, content_type = "application/problem+json"),
     (status = 404, description = "This process does not consume that queue", body = Problem, content_type = "application/problem+json"),
     (status = 422, description = "There are too many messages", body = Problem, content_type = "application/problem+json"),
 ))]
-pub(super) async fn dry_run(State(admin): State<Admin>, Json(came): Json<Came>) -> Result<Json<DryRuns>, Problem> {
+pub(super) async fn dry_run(
+    State(admin): State<Admin>,
+    _who: Operator,
+    Json(came): Json<Came>,
+) -> Result<Json<DryRuns>, Problem> {
     admin.would(came).await.map(Json)
 }
 
 /// Say what became of messages
 ///
 /// Handled, put off, parked, or not known here.
-#[utoipa::path(post, path = "/admin/fates", tag = "operator", request_body = Looked, responses(
+#[utoipa::path(post, path = "/admin/fates", tag = "operator", security(("token" = [])), request_body = Looked, responses(
     (status = 200, description = "What became of each", body = Fates),
+    (status = 401, description = "A token is needed", body = Problem, content_type = "application/problem+json"),
     (status = 404, description = "This process does not consume that queue", body = Problem, content_type = "application/problem+json"),
     (status = 422, description = "There are too many messages", body = Problem, content_type = "application/problem+json"),
 ))]
-pub(super) async fn fates(State(admin): State<Admin>, Json(looked): Json<Looked>) -> Result<Json<Fates>, Problem> {
-    admin.became(&looked.queue, &looked.messages).await.map(Json)
+pub(super) async fn fates(
+    State(admin): State<Admin>,
+    _who: Operator,
+    Json(looked): Json<Looked>,
+) -> Result<Json<Fates>, Problem> {
+    admin.became(&looked).await.map(Json)
 }
 
 fn few_enough(messages: usize) -> Result<(), Problem> {

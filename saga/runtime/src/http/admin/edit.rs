@@ -70,13 +70,12 @@ pub(super) async fn edit(
     let message_id = admin.ids.edit(original, u32::try_from(n).unwrap_or(u32::MAX));
     let (message, copy) = copy_of(corrected.message, message_id)?;
     admin.check_copy(&parked.queue, &copy).await?;
-    let difference = without_nul(difference(&body, &message));
+    let difference = difference(&body, &message);
     let edit = Edit { n: i32::try_from(n).unwrap_or(i32::MAX), message_id, difference, at: clock::now() };
     admin::add_edit(&transaction, id, &edit).await?;
     audit(&transaction, edit.at, &name, "edit", &target(id), Some(reason)).await?;
     // As with a replay: published inside of the transaction, and the same id again after a crash between the two.
-    let properties = Properties::from(&copy).to_json().map_err(|error| invalid(error.to_string()))?;
-    let parcel = Parcel { route: Route::to_queue(&parked.queue), properties, body: copy.to_bytes() };
+    let parcel = parcel(&parked.queue, &copy)?;
     admin.relay.publish_confirmed(parcel).await.map_err(not_published)?;
     transaction.commit().await?;
     tracing::info!(operator = name, parked = id, copy = %message_id, "a parked message was replaced by an edited copy");
@@ -101,16 +100,30 @@ fn copy_of(mut message: Value, id: uuid::Uuid) -> Result<(Value, Message), Probl
     Ok((message, copy))
 }
 
+fn parcel(queue: &str, copy: &Message) -> Result<Parcel, Problem> {
+    let properties = Properties::from(copy).to_json().map_err(|error| invalid(error.to_string()))?;
+    Ok(Parcel { route: Route::to_queue(queue), properties, body: copy.to_bytes() })
+}
+
+/// What is written down of a corrected message, and its reason.
+#[cfg(feature = "testing")]
+pub(super) fn written(corrected: Corrected) -> Result<(Value, String), Problem> {
+    let reason = checked(&corrected.reason)?.to_owned();
+    let (message, copy) = copy_of(corrected.message, uuid::Uuid::nil())?;
+    parcel("any", &copy)?;
+    Ok((difference(b"{}", &message), reason))
+}
+
 fn invalid(detail: String) -> Problem {
     Problem::new(&INVALID_BODY, detail)
 }
 
-/// What differs between two messages: paths, with the value before and the one after.
+/// What differs between two messages: paths, with the value before and the one after, as it can be stored.
 fn difference(original: &[u8], copy: &Value) -> Value {
     let before: Value = serde_json::from_slice(original).unwrap_or_default();
     let mut changes = Vec::new();
     compare("$", &before, copy, &mut changes);
-    changes.into()
+    without_nul(changes.into())
 }
 
 fn compare(path: &str, before: &Value, after: &Value, changes: &mut Vec<Value>) {

@@ -1,7 +1,10 @@
 //! What operators read and do at every process. Reading needs no token, since a process listens on
-//! loopback unless told otherwise; whatever changes something needs one and leaves a row in the audit.
+//! loopback unless told otherwise; whatever changes something needs one and leaves a row in the audit. Looking ahead
+//! needs one too: it changes nothing, but holds for a moment what it would change.
 
 mod ahead;
+#[cfg(feature = "testing")]
+mod bodies;
 mod edit;
 mod journal;
 mod parked;
@@ -26,6 +29,8 @@ use crate::process::Deliveries;
 use crate::store::Pool;
 
 pub(crate) use ahead::{Came, DryRuns, Fates, Looked};
+#[cfg(feature = "testing")]
+pub(crate) use bodies::BODIES;
 pub(crate) use journal::{Extent, SentList, WhichSent, WhichSpan};
 pub(crate) use parked::{ParkedList, Replay, Which};
 

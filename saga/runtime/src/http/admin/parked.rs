@@ -13,7 +13,7 @@ use super::{Admin, limit, next};
 use crate::broker::{Parcel, PublishError};
 use crate::clock;
 use crate::http::problem::{BROKER_UNAVAILABLE, INVALID_BODY};
-use crate::http::{Json, Operator, Path, Problem, Query};
+use crate::http::{Json, Operator, Options, Path, Problem, Query};
 use crate::store::admin::{self, Closed, Parked, ParkedFilter, ParkedGroup, ParkedMessage, ParkedState};
 use crate::store::{Transaction, audit};
 
@@ -107,12 +107,19 @@ pub(crate) struct Replay {
     pub(crate) reason: Option<String>,
 }
 
+impl Replay {
+    /// Why, if that is said.
+    pub(super) fn why(&self) -> Result<Option<&str>, Problem> {
+        self.reason.as_deref().map(checked).transpose()
+    }
+}
+
 /// Replay a parked message
 ///
 /// Puts the original bytes, with their original headers and under the same id, straight into the
 /// queue that they came from, or into another. It never repeats what the consumer has done.
 #[utoipa::path(post, path = "/admin/parked/{id}/replay", tag = "operator", security(("token" = [])),
-    params(("id" = i64, Path, description = "Its number")), request_body = Replay, responses(
+    params(("id" = i64, Path, description = "Its number")), request_body = Option<Replay>, responses(
         (status = 200, description = "It is in its queue again", body = Parked),
         (status = 401, description = "A token is needed", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No such message", body = Problem, content_type = "application/problem+json"),
@@ -123,7 +130,7 @@ pub(super) async fn replay(
     State(admin): State<Admin>,
     Operator(name): Operator,
     Path(id): Path<i64>,
-    Json(how): Json<Replay>,
+    Options(how): Options<Replay>,
 ) -> Result<Json<Parked>, Problem> {
     admin.replay_parked(id, &name, &how).await.map(Json)
 }
@@ -154,7 +161,7 @@ impl Admin {
 
     /// Puts a parked message into its queue again, or into another.
     pub(crate) async fn replay_parked(&self, id: i64, who: &str, how: &Replay) -> Result<Parked, Problem> {
-        let why = how.reason.as_deref().map(checked).transpose()?;
+        let why = how.why()?;
         let mut client = self.client().await?;
         let transaction = Transaction::begin(&mut client).await?;
         let Closed { parked, incoming, body } = close(&transaction, id, ParkedState::Replayed).await?;
@@ -176,7 +183,7 @@ impl Admin {
 pub(super) struct Discard {
     /// For the audit: a sentence.
     #[schema(min_length = 1, max_length = 1000)]
-    reason: String,
+    pub(super) reason: String,
 }
 
 /// Discard a parked message

@@ -1,6 +1,8 @@
 //! The operator's API of an orchestrator: sagas, their stories, and what a person may do to them.
 //! It knows no definition in particular; the command `saga` and any script are its clients.
 
+#[cfg(feature = "testing")]
+mod bodies;
 mod broker;
 mod publish;
 mod replays;
@@ -25,6 +27,9 @@ use crate::error::StoreError;
 use crate::http::Tokens;
 use crate::http::problem::{INVALID_BODY, Problem};
 use crate::store::{Transaction, Writer, audit};
+
+#[cfg(feature = "testing")]
+pub(crate) use bodies::BODIES;
 
 const LONGEST_REASON: usize = 200;
 

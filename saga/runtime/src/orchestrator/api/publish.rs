@@ -1,7 +1,7 @@
 //! Publishing by hand: confirmed and routed, or an error.
 
 use axum::extract::State;
-use saga_core::{Message, Route};
+use saga_core::{Message, Route, Topology};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
@@ -78,17 +78,25 @@ pub(super) async fn publish(
     Json(what): Json<Publish>,
 ) -> Result<Json<Published>, Problem> {
     let id = what.id.unwrap_or_else(drawn);
-    let route = Route { exchange: what.exchange.clone(), key: what.key.clone(), mandatory: true };
-    let (properties, body) = if what.raw { raw(id, &what.data) } else { envelope(&api, id, &what)? };
-    let bytes = body.len();
+    let parcel = what.parcel(id, api.topology)?;
+    let bytes = parcel.body.len();
     if what.dry_run {
-        let would = look_ahead(&api, &what, &body).await?;
+        let would = look_ahead(&api, &what, &parcel.body).await?;
         return Ok(Json(Published { id, bytes, would: Some(would) }));
     }
     api.note(&who, "publish", &format!("{}/{} {id}", what.exchange, what.key), None).await?;
-    api.relay.publish_confirmed(Parcel { route, properties, body }).await.map_err(not_published)?;
+    api.relay.publish_confirmed(parcel).await.map_err(not_published)?;
     tracing::info!(operator = who, exchange = what.exchange, key = what.key, message_id = %id, "a message was published by hand");
     Ok(Json(Published { id, bytes, would: None }))
+}
+
+impl Publish {
+    /// What goes out, under this id.
+    pub(super) fn parcel(&self, id: Uuid, topology: &Topology) -> Result<Parcel, Problem> {
+        let route = Route { exchange: self.exchange.clone(), key: self.key.clone(), mandatory: true };
+        let (properties, body) = if self.raw { raw(id, &self.data) } else { envelope(topology, id, self)? };
+        Ok(Parcel { route, properties, body })
+    }
 }
 
 /// Asks the consumer of each queue that would take it.
@@ -126,13 +134,13 @@ fn raw(id: Uuid, data: &Value) -> (Value, Vec<u8>) {
 }
 
 /// An envelope, checked by reading it back: what nobody could read is not published.
-fn envelope(api: &Api, id: Uuid, what: &Publish) -> Result<(Value, Vec<u8>), Problem> {
+fn envelope(topology: &Topology, id: Uuid, what: &Publish) -> Result<(Value, Vec<u8>), Problem> {
     let invalid = |detail: String| Problem::new(&INVALID_BODY, detail);
     let kind = what
         .kind
         .as_deref()
         .ok_or_else(|| invalid("type is missing; set raw to publish without an envelope".to_owned()))?;
-    let version = api.topology.message_type(kind).map_or(1, |known| known.version);
+    let version = topology.message_type(kind).map_or(1, |known| known.version);
     let mut fields = Map::new();
     let time = clock::now().format(&time::format_description::well_known::Rfc3339);
     for (name, value) in [

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{Api, checked};
 use crate::broker::BrokerError;
 use crate::http::problem::{BROKER_UNAVAILABLE, INVALID_BODY, PROCESS_SILENT, Problem};
-use crate::http::{Json, Operator, Path, Query};
+use crate::http::{Json, Operator, Options, Path, Query};
 use crate::orchestrator::processes::Unanswered;
 use crate::orchestrator::replay::{self, Plan, Remark, Replay, Trouble, Word};
 
@@ -26,6 +26,14 @@ pub(super) struct NewReplay {
     /// Why, for the audit: at most 200 characters.
     #[schema(max_length = 200)]
     reason: Option<String>,
+}
+
+impl NewReplay {
+    /// The plan, and the reason if there is one.
+    pub(super) fn check(&self) -> Result<(&Plan, Option<&str>), Problem> {
+        self.plan.check()?;
+        Ok((&self.plan, self.reason.as_deref().map(checked).transpose()?))
+    }
 }
 
 /// Start a replay
@@ -44,8 +52,8 @@ pub(super) async fn start(
     Operator(who): Operator,
     Json(new): Json<NewReplay>,
 ) -> Result<Response, Problem> {
-    let why = new.reason.as_deref().map(checked).transpose()?;
-    let replay = api.replays.ask(new.plan, &who, why).await?;
+    let (plan, why) = new.check()?;
+    let replay = api.replays.ask(plan.clone(), &who, why).await?;
     tracing::info!(operator = who, replay = %replay.id, total = replay.counters.total, "a replay was asked for");
     Ok((StatusCode::CREATED, Json(replay)).into_response())
 }
@@ -123,17 +131,24 @@ pub(super) async fn messages(
 }
 
 /// Why an operator says something to a replay.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 pub(super) struct Because {
     /// For the audit: at most 200 characters.
     #[schema(max_length = 200)]
     reason: Option<String>,
 }
 
+impl Because {
+    /// The reason, if there is one.
+    pub(super) fn check(&self) -> Result<Option<&str>, Problem> {
+        self.reason.as_deref().map(checked).transpose()
+    }
+}
+
 /// Pause a replay
 ///
 /// It delivers nothing any more once the chunk at hand is written down.
-#[utoipa::path(post, path = "/admin/replays/{id}/pause", tag = "replays", security(("token" = [])), request_body = Because,
+#[utoipa::path(post, path = "/admin/replays/{id}/pause", tag = "replays", security(("token" = [])), request_body = Option<Because>,
     params(("id" = Uuid, Path, description = "The replay")), responses(
     (status = 200, description = "It rests", body = Replay),
     (status = 401, description = "A token is needed", body = Problem, content_type = "application/problem+json"),
@@ -144,13 +159,13 @@ pub(super) async fn pause(
     State(api): State<Api>,
     Operator(who): Operator,
     Path(id): Path<Uuid>,
-    Json(because): Json<Because>,
+    Options(because): Options<Because>,
 ) -> Result<Json<Replay>, Problem> {
     speak(&api, id, Word::Pause, &who, &because).await
 }
 
 /// Resume a replay that is paused or was stopped
-#[utoipa::path(post, path = "/admin/replays/{id}/resume", tag = "replays", security(("token" = [])), request_body = Because,
+#[utoipa::path(post, path = "/admin/replays/{id}/resume", tag = "replays", security(("token" = [])), request_body = Option<Because>,
     params(("id" = Uuid, Path, description = "The replay")), responses(
     (status = 200, description = "It runs", body = Replay),
     (status = 401, description = "A token is needed", body = Problem, content_type = "application/problem+json"),
@@ -161,7 +176,7 @@ pub(super) async fn resume(
     State(api): State<Api>,
     Operator(who): Operator,
     Path(id): Path<Uuid>,
-    Json(because): Json<Because>,
+    Options(because): Options<Because>,
 ) -> Result<Json<Replay>, Problem> {
     speak(&api, id, Word::Resume, &who, &because).await
 }
@@ -169,7 +184,7 @@ pub(super) async fn resume(
 /// Cancel a replay
 ///
 /// What it has delivered stays delivered.
-#[utoipa::path(post, path = "/admin/replays/{id}/cancel", tag = "replays", security(("token" = [])), request_body = Because,
+#[utoipa::path(post, path = "/admin/replays/{id}/cancel", tag = "replays", security(("token" = [])), request_body = Option<Because>,
     params(("id" = Uuid, Path, description = "The replay")), responses(
     (status = 200, description = "It is cancelled", body = Replay),
     (status = 401, description = "A token is needed", body = Problem, content_type = "application/problem+json"),
@@ -180,13 +195,13 @@ pub(super) async fn cancel(
     State(api): State<Api>,
     Operator(who): Operator,
     Path(id): Path<Uuid>,
-    Json(because): Json<Because>,
+    Options(because): Options<Because>,
 ) -> Result<Json<Replay>, Problem> {
     speak(&api, id, Word::Cancel, &who, &because).await
 }
 
 async fn speak(api: &Api, id: Uuid, word: Word, who: &str, because: &Because) -> Result<Json<Replay>, Problem> {
-    let why = because.reason.as_deref().map(checked).transpose()?;
+    let why = because.check()?;
     let (said, replay) = api.replays.say(id, word, who, why).await?.ok_or_else(|| unknown(id))?;
     if !said {
         let state = replay.state;

@@ -107,7 +107,7 @@ pub(super) async fn definitions(State(api): State<Api>) -> Json<Vec<DefinitionVi
 pub(super) struct Because {
     /// For the audit, and for a cancellation the reason on the wire: at most 200 characters.
     #[schema(min_length = 1, max_length = 200)]
-    reason: String,
+    pub(super) reason: String,
 }
 
 /// Which step, and why.
@@ -117,7 +117,7 @@ pub(super) struct StepBecause {
     step: String,
     /// For the audit: at most 200 characters.
     #[schema(min_length = 1, max_length = 200)]
-    reason: String,
+    pub(super) reason: String,
 }
 
 /// Which step counts as what, and why.
@@ -127,7 +127,7 @@ pub(super) struct SkipBecause {
     step: String,
     /// For the audit: at most 200 characters.
     #[schema(min_length = 1, max_length = 200)]
-    reason: String,
+    pub(super) reason: String,
     /// It is being undone, and counts as undone; otherwise it counts as done.
     #[serde(default)]
     undone: bool,

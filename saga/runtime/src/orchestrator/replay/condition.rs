@@ -74,6 +74,11 @@ impl Condition {
         }
     }
 
+    /// As it was written.
+    pub(super) fn as_str(&self) -> &str {
+        &self.text
+    }
+
     fn value(&self) -> &str {
         self.text.split_once('=').map_or("", |(_, value)| value)
     }

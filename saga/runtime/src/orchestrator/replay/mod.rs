@@ -168,7 +168,6 @@ impl Replays {
 
     /// Looks at what there is for a plan, and writes it down as a replay that somebody delivers from now on.
     pub(crate) async fn ask(&self, mut plan: Plan, who: &str, why: Option<&str>) -> Result<Replay, Trouble> {
-        plan.check()?;
         let Survey { extent, position, total, begins } = self.survey(&mut plan).await?;
         let (id, now) = (drawn(), clock::now());
         let asked = Asked { id, plan: &plan, extent: &extent, position: &position, begins, who, why, total };

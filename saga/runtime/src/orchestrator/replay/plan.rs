@@ -87,7 +87,7 @@ pub enum MaxFailures {
 impl Plan {
     /// # Errors
     /// [`Trouble::Wrong`]: what contradicts itself.
-    pub(super) fn check(&self) -> Result<(), Trouble> {
+    pub(crate) fn check(&self) -> Result<(), Trouble> {
         let wrong = |what: &str| Err(Trouble::Wrong(what.to_owned()));
         if self.rate == Some(0) {
             return wrong("rate: at least 1 message a second");
@@ -105,7 +105,21 @@ impl Plan {
         if self.to.as_ref().is_some_and(|to| to.is_empty() || to.len() > 255) {
             return wrong("to: a queue's name has 1 to 255 bytes");
         }
+        if self.texts().any(|text| text.contains('\0')) {
+            return wrong("a text contains the character U+0000, which no message and no queue's name has");
+        }
         Ok(())
+    }
+
+    /// All that it holds and may be any text.
+    fn texts(&self) -> impl Iterator<Item = &str> {
+        let (messages, queue) = match &self.source {
+            Source::Parked { messages } => (messages.as_slice(), None),
+            Source::Queue { queue } => (&[][..], Some(queue.as_str())),
+            Source::Stream { .. } | Source::Journals { .. } => (&[][..], None),
+        };
+        let conditions = self.conditions.iter().map(Condition::as_str);
+        messages.iter().map(String::as_str).chain(queue).chain(self.to.as_deref()).chain(conditions)
     }
 
     /// How many of `total` messages may fail; `None` for any number.
@@ -228,6 +242,22 @@ mod tests {
         assert!(onto_itself.check().is_err());
         for text in ["", "101%", "-1", "five"] {
             assert!(text.parse::<MaxFailures>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_stored_is_refused_wherever_it_hides() {
+        let plan = plan(&[], None);
+        assert!(plan.check().is_ok());
+        let parked = |message: &str| Source::Parked { messages: vec![message.to_owned()] };
+        assert!(Plan { source: parked("inventory-service/3"), ..plan.clone() }.check().is_ok());
+        for hidden in [
+            Plan { source: parked("\0"), ..plan.clone() },
+            Plan { source: Source::Queue { queue: "\0".to_owned() }, ..plan.clone() },
+            Plan { to: Some("\0".to_owned()), ..plan.clone() },
+            Plan { conditions: vec!["subject=\0".parse().unwrap()], ..plan },
+        ] {
+            assert!(hidden.check().is_err(), "{hidden:?}");
         }
     }
 
