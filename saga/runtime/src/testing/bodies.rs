@@ -41,7 +41,7 @@ pub fn is_taken(read: Result<Value, Problem>) -> bool {
 /// When it is gone.
 #[must_use]
 pub fn corpus(target: &str) -> Vec<Vec<u8>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../trials/fuzz/corpus").join(target);
     let files = fs::read_dir(&folder).map(|files| files.map(|file| fs::read(file?.path())).collect());
     let inputs: Vec<_> =
         files.and_then(|inputs| inputs).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));

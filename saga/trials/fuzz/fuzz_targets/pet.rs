@@ -1,7 +1,7 @@
 //! POST and PUT /pet: any bytes are a pet that can be stored, or the client's to correct.
 #![no_main]
 
-#[path = "../../pet-service/tests/service/bodies.rs"]
+#[path = "../../../../pet-service/tests/service/bodies.rs"]
 mod bodies;
 
 use libfuzzer_sys::fuzz_target;
