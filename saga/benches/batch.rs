@@ -19,7 +19,7 @@ use saga_runtime::clock;
 use saga_runtime::metrics::Metrics;
 use saga_runtime::orchestrator::{self, Orchestrator};
 use saga_runtime::testing::{Deliveries, Servers};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::runtime::Runtime;
 use uuid::Uuid;
 
@@ -44,7 +44,6 @@ impl Requests {
         message.data["order"] = json!(order);
         (message.id, message.subject, message.time) = (order, order.to_string(), clock::now());
         message.saga_id = Some(saga_contract::ids::order_saga_id(&self.ids, user, order));
-        let (exchange, routing_key) = ("order.events".to_owned(), "order.requested".to_owned());
         Incoming::of_bytes(message.to_bytes())
     }
 }

@@ -101,6 +101,7 @@ async fn a_batch_that_no_queue_takes_leaves_all_its_marks_and_those_around_it_ar
 }
 
 #[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "anybody publishes as they like")]
 async fn a_batch_of_anybodys_is_taken_apart_byte_for_byte_and_what_only_looks_like_one_is_one_message() {
     let servers = Servers::claim().await;
     let (broker, connection) = (declared(&servers).await, connect(&servers).await);
@@ -148,7 +149,7 @@ async fn a_batch_that_came_again_twice_is_handled_message_by_message_and_acknowl
         _ => Ok(()),
     });
     handled(&broker, &recorder, 33).await;
-    let batches = recorder.batches.lock().unwrap();
+    let batches = recorder.batches.lock().unwrap().clone();
     let numbers =
         |batch: &Vec<_>| batch.iter().map(|message: &saga_runtime::broker::Incoming| number(&message.body)).collect();
     let seen: Vec<Vec<i64>> = batches.iter().map(numbers).collect();
