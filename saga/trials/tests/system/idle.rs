@@ -8,11 +8,11 @@ use tokio_postgres::{Client, NoTls};
 use crate::shop::{PATIENCE, Settings, Shop};
 
 /// How long is counted at a time.
-const FOR: Duration = Duration::from_secs(8);
+const FOR: Duration = Duration::from_secs(20);
 /// How many times it is counted at most, until each database had one such while of its own: what a session did before is
 /// counted ten seconds after it came to rest, on a busy server later still; and autovacuum, which looks into each
 /// database once a minute, costs a new one some forty transactions.
-const TIMES: usize = 6;
+const TIMES: usize = 5;
 /// How many transactions a process may cost each second.
 const MOST: f64 = 5.0;
 
