@@ -3,10 +3,6 @@
 use clap::Parser;
 use pet_service::config::Config;
 
-/// A tenth of the processor time goes to the allocator that is there by default.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let config = Config::parse();

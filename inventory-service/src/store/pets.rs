@@ -21,15 +21,20 @@ use crate::read_model::READ_MODEL;
 
 const DELETED: &str = "deleted";
 
+// A search for each pet: asked for in one, the order would be had by reading all of a generation.
 const LOCK: &str = "
-    SELECT generation, pet, status, version FROM pets
-    WHERE generation = ANY(ARRAY(SELECT unnest(ARRAY[serving, filling]) FROM read_models WHERE name = $2))
-      AND pet = ANY($1)
-    ORDER BY generation, pet FOR UPDATE";
+    SELECT p.generation, p.pet, p.status, p.version
+    FROM unnest($1::uuid[]) AS asked(pet) CROSS JOIN LATERAL (
+        SELECT generation, pet, status, version FROM pets
+        WHERE generation = ANY(ARRAY(SELECT unnest(ARRAY[serving, filling]) FROM read_models WHERE name = $2))
+          AND pets.pet = asked.pet
+        ORDER BY generation FOR UPDATE) AS p";
 
 const LOCK_IN: &str = "
-    SELECT generation, pet, status, version FROM pets WHERE generation = $2 AND pet = ANY($1)
-    ORDER BY generation, pet FOR UPDATE";
+    SELECT p.generation, p.pet, p.status, p.version
+    FROM unnest($1::uuid[]) AS asked(pet) CROSS JOIN LATERAL (
+        SELECT generation, pet, status, version FROM pets
+        WHERE generation = $2 AND pets.pet = asked.pet FOR UPDATE) AS p";
 
 // Plain: if another copy was first, this fails, and the batch is run again and sees it.
 const INSERT: &str = "
@@ -103,7 +108,8 @@ pub async fn known_before(on: &impl Statements, time: Time) -> Result<i64, Store
 /// # Errors
 /// [`StoreError`]; a unique violation when an event was first with a new row.
 pub async fn fill(on: &Transaction<'_>, generation: i32, changes: &[PetChange], now: Time) -> Result<(), StoreError> {
-    let ids: Vec<Uuid> = changes.iter().map(|change| change.pet).collect();
+    // In the order of the keys, as everybody locks.
+    let ids: Vec<Uuid> = changes.iter().map(|change| change.pet).collect::<BTreeSet<_>>().into_iter().collect();
     let before = of_rows([generation], &query(on, LOCK_IN, &[&ids, &generation]).await?)?;
     let mut after = before.clone();
     for change in changes {
