@@ -93,6 +93,8 @@ pub enum Victim {
     Orchestrator,
     /// RabbitMQ.
     Broker,
+    /// RabbitMQ, which is asked to leave and started again.
+    BrokerInPeace,
 }
 
 /// What came of a replay whose processes were killed.
@@ -184,8 +186,9 @@ async fn kill(stack: &mut Stack, programs: &Programs, system: &System, victim: V
             processes::launch(&process, ORCHESTRATOR, stack, system)?;
             processes::wait(ORCHESTRATOR, stack).await
         }
-        Victim::Broker => {
-            stack.stop("rabbitmq", Signal::KILL).await?;
+        Victim::Broker | Victim::BrokerInPeace => {
+            let signal = if victim == Victim::Broker { Signal::KILL } else { Signal::TERM };
+            stack.stop("rabbitmq", signal).await?;
             stack.start(programs).await
         }
     }
