@@ -9,8 +9,9 @@ use lapin::options::BasicPublishOptions;
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
 use saga_core::{Binding, Body, Exchange, ExchangeType, Ids, Message, MessageType, Queue, QueueType, Time, Topology};
+use saga_runtime::broker::batch::Batches;
 use saga_runtime::testing::{Database, Servers, eventually, process_config};
-use saga_runtime::{Decided, Handler, Handling, Process, Spec, Transaction, Verdict, clock, store};
+use saga_runtime::{Decided, Handler, Handling, Process, ProcessError, Spec, Transaction, Verdict, clock, store};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -192,4 +193,18 @@ async fn serve(
     let url = format!("http://{}", listener.local_addr().unwrap());
     let served = process.serve(listener, Router::new(), shutdown.clone());
     (url, tokio::spawn(async move { served.await.unwrap() }))
+}
+
+#[tokio::test]
+async fn a_process_that_would_put_batches_into_the_stream_does_not_start() {
+    let servers = Servers::claim().await;
+    let database = servers.database("desk").await;
+    let spec = || Spec { name: "desk", version: "1.2.3", topology: &TOPOLOGY, migrations: store::no_migrations() };
+    let config = |event_stream| {
+        let mut config = process_config(&database, &servers);
+        (config.batches, config.event_stream) = (Batches::All, event_stream);
+        config
+    };
+    assert!(matches!(Process::new(spec(), config(true)), Err(ProcessError::BatchesInStream)));
+    assert!(Process::new(spec(), config(false)).is_ok());
 }
