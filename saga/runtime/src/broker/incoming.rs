@@ -80,21 +80,12 @@ impl Incoming {
 
 /// The messages of a delivery, in their order: one, or those of a batch.
 pub(crate) fn arrived(delivery: Delivery) -> Vec<Incoming> {
-    let delivery_count = delivery_count(&delivery);
-    let (exchange, routing_key) = (amqp::storable(&delivery.exchange), amqp::storable(&delivery.routing_key));
-    let (properties, body) = (Arc::new(delivery.properties), Bytes::from(delivery.data));
-    let bodies = if batch::is_batch(&properties) { batch::split(&body) } else { None };
-    let message = |body, came| Incoming {
-        body,
-        exchange: exchange.clone(),
-        routing_key: routing_key.clone(),
-        delivery_count,
-        came,
-    };
-    match bodies {
-        Some(bodies) => bodies.into_iter().map(|body| message(body, Came::InBatch(Arc::clone(&properties)))).collect(),
-        None => vec![message(body, Came::Alone(properties))],
-    }
+    let whole = Incoming::from(delivery);
+    let Came::Alone(properties) = &whole.came else { return vec![whole] };
+    let bodies = if batch::is_batch(properties) { batch::split(&whole.body) } else { None };
+    let Some(bodies) = bodies else { return vec![whole] };
+    let of_batch = |body| Incoming { body, came: Came::InBatch(Arc::clone(properties)), ..whole.clone() };
+    bodies.into_iter().map(of_batch).collect()
 }
 
 impl From<Delivery> for Incoming {
