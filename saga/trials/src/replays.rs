@@ -17,7 +17,7 @@ use uuid::Uuid;
 use crate::invariants::Databases;
 use crate::processes::{self, ORCHESTRATOR, System};
 use crate::servers::programs::Programs;
-use crate::servers::{Stack, Trouble};
+use crate::servers::{Stack, Trouble, rabbitmq};
 
 /// How long a replay may take.
 const PATIENCE: Duration = Duration::from_secs(900);
@@ -93,8 +93,6 @@ pub enum Victim {
     Orchestrator,
     /// RabbitMQ.
     Broker,
-    /// RabbitMQ, which is asked to leave and started again.
-    BrokerInPeace,
 }
 
 /// What came of a replay whose processes were killed.
@@ -137,6 +135,7 @@ pub async fn interrupted(
     let databases = Databases::of(system).await?;
     databases.pets.execute(HISTORY, &[&messages]).await.map_err(Trouble::sql("making history"))?;
     declare(&system.amqp).await?;
+    rabbitmq::written_down().await;
     let operator = Operator::new(&processes::url(stack, ORCHESTRATOR)?, &system.token);
     let plan = json!({ "source": "journals", "to": ARCHIVE, "where": ["subject=HISTORY"], "reason": "a trial" });
     let id = operator.start(&plan).await?.id;
@@ -186,9 +185,8 @@ async fn kill(stack: &mut Stack, programs: &Programs, system: &System, victim: V
             processes::launch(&process, ORCHESTRATOR, stack, system)?;
             processes::wait(ORCHESTRATOR, stack).await
         }
-        Victim::Broker | Victim::BrokerInPeace => {
-            let signal = if victim == Victim::Broker { Signal::KILL } else { Signal::TERM };
-            stack.stop("rabbitmq", signal).await?;
+        Victim::Broker => {
+            stack.stop("rabbitmq", Signal::KILL).await?;
             stack.start(programs).await
         }
     }

@@ -139,7 +139,11 @@ impl Broker {
     /// [`BrokerError`].
     pub async fn declare(&self) -> Result<(), BrokerError> {
         let connection = self.open("declaring").await?;
-        let done = self.declare_on(&connection).await;
+        let done = async {
+            self.declare_work(&connection).await?;
+            self.declare_streams(&connection).await
+        };
+        let done = done.await;
         leave(&connection).await;
         done
     }
@@ -162,17 +166,33 @@ impl Broker {
     /// A new connection with the topology in place. Its link is up from here on.
     pub(crate) async fn session(&self, purpose: Purpose) -> Result<Session, BrokerError> {
         let connection = self.open(purpose.word()).await?;
+        // A stream only holds copies: without it everything goes on. Its error ends a channel, before anybody listens.
+        match self.declare_streams(&connection).await {
+            Err(error @ BrokerError::Missing { .. }) => {
+                tracing::warn!(%error, "events are not copied until the stream is there; all else goes on");
+            }
+            other => other?,
+        }
         let events = connection.events_listener().boxed();
-        self.declare_on(&connection).await?;
+        self.declare_work(&connection).await?;
         self.link(purpose).send_replace(Link::Up);
         tracing::info!(purpose = purpose.word(), address = self.address(), "connected to RabbitMQ");
         Ok(Session { faults: Faults { events, broker: self.clone(), purpose }, connection })
     }
 
-    /// Declares or checks the topology on a channel of its own, which an error would close.
-    pub(crate) async fn declare_on(&self, connection: &Connection) -> Result<(), BrokerError> {
+    /// Declares or checks all but the streams, on a channel of its own, which an error closes.
+    pub(crate) async fn declare_work(&self, connection: &Connection) -> Result<(), BrokerError> {
         let channel = open_channel(connection).await?;
-        topology::declare(&channel, self.0.topology, self.0.options).await?;
+        topology::declare(&channel, self.0.topology, self.0.options.passive).await?;
+        within(ANSWER, "closing a channel", channel.close(200, "OK".into())).await
+    }
+
+    async fn declare_streams(&self, connection: &Connection) -> Result<(), BrokerError> {
+        if !self.0.options.event_stream {
+            return Ok(());
+        }
+        let channel = open_channel(connection).await?;
+        topology::declare_streams(&channel, self.0.topology, self.0.options.passive).await?;
         within(ANSWER, "closing a channel", channel.close(200, "OK".into())).await
     }
 

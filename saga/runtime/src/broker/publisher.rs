@@ -213,7 +213,7 @@ impl Desk<'_> {
             return Ok(());
         }
         self.declared = Some(Instant::now());
-        self.broker.declare_on(connection).await
+        self.broker.declare_work(connection).await
     }
 
     /// Takes back what was on its way. A caller is told that nobody knows; what has a mark goes out

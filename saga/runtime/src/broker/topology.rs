@@ -29,22 +29,38 @@ pub struct Options {
     pub event_stream: bool,
 }
 
-/// Declares exchanges, queues and bindings, or checks that they exist. What exists already is left
-/// as it is. After an error the channel is closed.
+/// Declares exchanges, and the queues whose messages somebody waits for, with their bindings; or checks that exchanges
+/// and queues exist. What exists already is left as it is. After an error the channel is closed.
 ///
 /// # Errors
 /// [`BrokerError::Conflict`], [`BrokerError::Missing`] or [`BrokerError::Forbidden`] name the part
 /// and what to do; the others are about the connection.
-pub async fn declare(channel: &Channel, topology: &Topology, options: Options) -> Result<(), BrokerError> {
+pub async fn declare(channel: &Channel, topology: &Topology, passive: bool) -> Result<(), BrokerError> {
+    let works = |queue: &&Queue| queue.kind != QueueType::Stream;
+    declare_part(channel, topology, topology.queues.iter().filter(works), passive).await
+}
+
+/// The same for exchanges and the streams, which hold copies of what others get, too.
+///
+/// # Errors
+/// As [`declare`] has them. A stream that is down is [`BrokerError::Missing`].
+pub async fn declare_streams(channel: &Channel, topology: &Topology, passive: bool) -> Result<(), BrokerError> {
+    let streams = |queue: &&Queue| queue.kind == QueueType::Stream;
+    declare_part(channel, topology, topology.queues.iter().filter(streams), passive).await
+}
+
+async fn declare_part(
+    channel: &Channel,
+    topology: &Topology,
+    queues: impl Iterator<Item = &Queue>,
+    passive: bool,
+) -> Result<(), BrokerError> {
     for exchange in topology.exchanges {
-        declare_exchange(channel, exchange, options.passive).await?;
+        declare_exchange(channel, exchange, passive).await?;
     }
-    for queue in topology.queues {
-        if queue.kind == QueueType::Stream && !options.event_stream {
-            continue;
-        }
-        declare_queue(channel, queue, options.passive).await?;
-        if !options.passive {
+    for queue in queues {
+        declare_queue(channel, queue, passive).await?;
+        if !passive {
             bind(channel, queue).await?;
         }
     }

@@ -8,6 +8,7 @@ use lapin::options::{BasicGetOptions, ExchangeDeleteOptions, QueueDeclareOptions
 use lapin::types::{AMQPValue, FieldTable};
 use saga_runtime::broker::batch::Batches;
 use saga_runtime::broker::relay::{self, Parcel, forward_batch, sweep_once};
+use saga_runtime::broker::topology::Options;
 use saga_runtime::broker::{Broker, ConfirmChannel, Marks, PublishError, Relay};
 use saga_runtime::core::Route;
 use saga_runtime::testing::{Servers, eventually};
@@ -51,6 +52,16 @@ impl Running {
 
 fn parcel(route: Route) -> Parcel {
     Parcel { route, properties: json!({ "message_id": "p" }), body: b"0".to_vec() }
+}
+
+#[tokio::test]
+async fn without_its_stream_everything_else_goes_on() {
+    let servers = Servers::claim().await;
+    declared(&servers).await;
+    let running = Running::on(&broker(&servers, Options { passive: true, event_stream: true }));
+    running.relay.publish(vec![outbound(1, to_work())]);
+    running.all_removed(&BTreeSet::from([1])).await;
+    running.stopped().await;
 }
 
 #[tokio::test]

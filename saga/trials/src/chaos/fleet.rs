@@ -88,6 +88,7 @@ impl Fleet {
         for (_, name) in processes::copies(EACH) {
             processes::wait(&name, &mut fleet.stack).await?;
         }
+        rabbitmq::written_down().await;
         line.done("both servers and two copies of each process");
         Ok(fleet)
     }

@@ -78,6 +78,15 @@ pub async fn wait(stack: &mut Stack) -> Result<(), Trouble> {
     started.until("RabbitMQ", &log, PATIENCE, ready).await
 }
 
+/// How long RabbitMQ may take until it has written the name of a new queue down. One that is killed before makes the queue
+/// anew when it comes back, without what it had confirmed, and a stream not at all.
+const WRITTEN_DOWN: Duration = Duration::from_secs(5);
+
+/// Waits until queues that were declared just now outlive a kill.
+pub async fn written_down() {
+    tokio::time::sleep(WRITTEN_DOWN).await;
+}
+
 /// The administrator's URLs.
 ///
 /// # Errors

@@ -9,7 +9,7 @@ use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, ExchangeKind};
 use saga_contract::TOPOLOGY;
 use saga_core::MessageType;
-use saga_runtime::broker::topology::{Options, declare};
+use saga_runtime::broker::topology::{declare, declare_streams};
 use saga_trials::servers::{Given, Place, apt::Suite, databases, programs::Programs, vhosts::Management};
 
 use crate::file::{PROCESSES, config, definitions, root, secret_of};
@@ -87,12 +87,14 @@ async fn may_read(channel: &Channel, queue: &str) -> bool {
 #[tokio::test]
 async fn the_rights_are_enough_for_each_process_and_not_more() {
     let imported = Imported::new().await;
-    let all = Options { passive: false, event_stream: true };
-    declare(&imported.channel("topology").await, &TOPOLOGY, all).await.unwrap();
+    let channel = imported.channel("topology").await;
+    declare(&channel, &TOPOLOGY, false).await.unwrap();
+    declare_streams(&channel, &TOPOLOGY, false).await.unwrap();
 
     for process in PROCESSES {
-        let check = Options { passive: true, event_stream: true };
-        declare(&imported.channel(process).await, &TOPOLOGY, check).await.unwrap();
+        let channel = imported.channel(process).await;
+        declare(&channel, &TOPOLOGY, true).await.unwrap();
+        declare_streams(&channel, &TOPOLOGY, true).await.unwrap();
         for exchange in TOPOLOGY.exchanges {
             // Operators publish through the orchestrator, wherever anybody's messages go.
             let goes =
