@@ -57,8 +57,11 @@ pub enum BrokerError {
         /// What the broker said.
         why: String,
     },
-    /// It does not exist, and this process only checks.
-    #[error("{what} does not exist, and this process only checks (SAGA_TOPOLOGY_PASSIVE): run `saga topology declare`")]
+    /// It does not exist, and this process only checks; or its node is down.
+    #[error(
+        "{what} does not exist, or its node is down. A process that only checks (SAGA_TOPOLOGY_PASSIVE) does not make \
+         it: run `saga topology declare`"
+    )]
     Missing {
         /// Which exchange or queue.
         what: String,
