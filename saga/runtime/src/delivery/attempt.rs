@@ -1,6 +1,6 @@
 //! One attempt at a batch: one transaction.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use saga_core::{Message, MessageRef, Time};
@@ -13,8 +13,7 @@ use crate::clock;
 use crate::error::StoreError;
 use crate::handler::{Decided, Handler, Outgoing, Output, Verdict};
 use crate::store::{
-    Due, Handled, Key, Mark, Receipt, Transaction, again, enqueue, handled, keep, mark, receive, take_due, together,
-    waiting_in_deferred, waiting_in_parked,
+    Due, Handled, Key, Known, Mark, Receipt, Received, Transaction, again, keep, known, record, take_due, together,
 };
 
 /// A queue's messages in a transaction.
@@ -32,14 +31,6 @@ struct After {
     /// Marks of stored messages that go out once more.
     again: Vec<i64>,
     handled: Vec<Message>,
-}
-
-/// What the tables say of a batch.
-#[derive(Default)]
-struct Known {
-    handled: BTreeMap<Key, Handled>,
-    deferred: BTreeSet<String>,
-    parked: BTreeSet<String>,
 }
 
 impl Delivery {
@@ -133,18 +124,9 @@ impl<'a> Attempt<'a> {
     }
 
     async fn known(self, good: &[Candidate]) -> Result<Known, StoreError> {
-        if good.is_empty() {
-            return Ok(Known::default());
-        }
         let references = good.iter().map(|candidate| candidate.message.reference());
         let keys: Vec<&str> = good.iter().map(|candidate| candidate.key.as_str()).collect();
-        let waiting = together(
-            waiting_in_deferred(self.transaction, self.queue, &keys),
-            waiting_in_parked(self.transaction, self.queue, &keys),
-        );
-        let (handled, (deferred, parked)) =
-            together(handled(self.transaction, self.queue, references), waiting).await?;
-        Ok(Known { handled, deferred, parked })
+        known(self.transaction, self.queue, references, &keys).await
     }
 
     async fn decide<'b>(self, handler: &'b dyn Handler, batch: &'b [Message]) -> Result<Decided<'b>, StoreError>
@@ -217,9 +199,9 @@ impl<'a> Attempt<'a> {
         let repeated = repeated.into_iter().map(|message| Mark { message, queue: None });
         let resend: Vec<Mark> = repeated.chain(done.iter().flat_map(|(_, output)| again(&output.resend))).collect();
         let send: Vec<Outgoing> = done.iter().flat_map(|(_, output)| output.send.iter().cloned()).collect();
-        let noted = together(receive(self.transaction, self.queue, self.now, &receipts), keep(self.transaction, &kept));
-        let sent = together(enqueue(self.transaction, self.delivery.topology, send), mark(self.transaction, &resend));
-        let (_, (_, sent)) = together(save, together(noted, sent)).await?;
+        let received = Received { consumer: self.queue, now: self.now, receipts: &receipts };
+        let recorded = record(self.transaction, self.delivery.topology, received, send, &resend);
+        let (_, (_, sent)) = together(save, together(keep(self.transaction, &kept), recorded)).await?;
         Ok(sent)
     }
 
@@ -230,7 +212,7 @@ impl<'a> Attempt<'a> {
     }
 
     pub(super) async fn is_handled(self, message: &Message) -> Result<bool, StoreError> {
-        Ok(!handled(self.transaction, self.queue, [message.reference()]).await?.is_empty())
+        Ok(!known(self.transaction, self.queue, [message.reference()], &[]).await?.handled.is_empty())
     }
 }
 

@@ -14,7 +14,7 @@ use crate::broker::Incoming;
 use crate::clock;
 use crate::error::StoreError;
 use crate::handler::{Handler, NO_NEWS, Output, Verdict};
-use crate::store::{Handled, Transaction, handled, together, waiting_in_deferred, waiting_in_parked};
+use crate::store::{Handled, Known, Transaction, known};
 
 /// What a message would do, if it came now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -121,14 +121,12 @@ impl Delivery {
         let keys: Vec<&str> = messages.iter().map(|message| message.key.as_str()).collect();
         let mut client = self.pool.get().await?;
         let transaction = Transaction::begin(&mut client).await?;
-        let waiting =
-            together(waiting_in_deferred(&transaction, queue, &keys), waiting_in_parked(&transaction, queue, &keys));
-        let (done, (put_off, parked)) = together(handled(&transaction, queue, references), waiting).await?;
+        let Known { handled, deferred, parked } = known(&transaction, queue, references, &keys).await?;
         let in_set = |set: &BTreeSet<String>, message: &Delivered| set.contains(&message.key);
-        let fate = |message: &Delivered| match done.contains_key(&message.place()) {
+        let fate = |message: &Delivered| match handled.contains_key(&message.place()) {
             true => Fate::Handled,
             false if in_set(&parked, message) => Fate::Parked,
-            false if in_set(&put_off, message) => Fate::PutOff,
+            false if in_set(&deferred, message) => Fate::PutOff,
             false => Fate::Unknown,
         };
         Ok(Some(messages.iter().map(fate).collect()))
@@ -142,8 +140,8 @@ async fn before(
     queue: &str,
     candidate: &Candidate,
 ) -> Result<Option<DryRun>, StoreError> {
-    let known = handled(transaction, queue, [candidate.message.reference()]).await?;
-    Ok(known.into_values().next().map(|Handled { hash, .. }| match hash == candidate.hash {
+    let known = known(transaction, queue, [candidate.message.reference()], &[]).await?;
+    Ok(known.handled.into_values().next().map(|Handled { hash, .. }| match hash == candidate.hash {
         true => DryRun { would: Would::Duplicate, why: None },
         false => would(Would::Park, "conflict: another message of this id, with other content, was here before"),
     }))

@@ -1,7 +1,5 @@
 //! Messages that were put off, and come back by themselves.
 
-use std::collections::BTreeSet;
-
 use saga_core::{MessageRef, Time};
 use serde_json::Value;
 use time::Date;
@@ -28,8 +26,6 @@ const TAKE_ONE: &str = "
     DELETE FROM deferred WHERE due_at <= $1 AND queue = $2 AND key = $3 RETURNING attempt, incoming, body";
 
 const KEYS_DUE: &str = "SELECT key FROM deferred WHERE due_at <= $1 AND queue = $2 ORDER BY due_at LIMIT $3";
-
-const WAITING: &str = "SELECT key FROM deferred WHERE queue = $1 AND key = ANY($2)";
 
 /// A message that is put off.
 #[derive(Debug)]
@@ -97,16 +93,6 @@ pub(crate) async fn keys_due(
     limit: i64,
 ) -> Result<Vec<String>, StoreError> {
     let rows = query(on, KEYS_DUE, &[&now, &queue, &limit]).await?;
-    Ok(rows.iter().map(|row| row.get(0)).collect())
-}
-
-/// Which of these messages wait here already.
-pub(crate) async fn waiting_in_deferred(
-    transaction: &Transaction<'_>,
-    queue: &str,
-    keys: &[&str],
-) -> Result<BTreeSet<String>, StoreError> {
-    let rows = query(transaction, WAITING, &[&queue, &keys]).await?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 

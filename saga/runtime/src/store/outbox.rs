@@ -5,15 +5,9 @@ use saga_core::{Message, MessageRef, Route, Topology};
 use time::Date;
 use uuid::Uuid;
 
-use super::{Pool, Statements, Transaction, execute, query};
+use super::{Pool, Statements, execute, query};
 use crate::broker::{Marks, Outbound, Properties};
 use crate::error::StoreError;
-
-const MARK: &str = "
-    INSERT INTO outbox (day, message_id, queue)
-    SELECT t.day, t.id, t.queue
-    FROM unnest($1::date[], $2::uuid[], $3::text[]) WITH ORDINALITY AS t(day, id, queue, n)
-    ORDER BY t.n RETURNING id";
 
 // Nothing is lost with this commit: a mark that a crash brings back sends its message once more. So it need not wait
 // for the disk, for which every delivery waits.
@@ -39,18 +33,6 @@ const LOAD: &str = "
 pub(crate) struct Mark {
     pub(crate) message: MessageRef,
     pub(crate) queue: Option<String>,
-}
-
-/// Marks messages as still to be published, in order; the marks' ids come in the same order.
-pub(crate) async fn mark(transaction: &Transaction<'_>, marks: &[Mark]) -> Result<Vec<i64>, StoreError> {
-    if marks.is_empty() {
-        return Ok(Vec::new());
-    }
-    let days: Vec<Date> = marks.iter().map(|m| m.message.time.date()).collect();
-    let ids: Vec<Uuid> = marks.iter().map(|m| m.message.id).collect();
-    let queues: Vec<Option<&str>> = marks.iter().map(|m| m.queue.as_deref()).collect();
-    let rows = query(transaction, MARK, &[&days, &ids, &queues]).await?;
-    Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
 /// The stored messages behind marks, ready to be published, in the order of the marks. One that

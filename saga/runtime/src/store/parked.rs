@@ -1,12 +1,10 @@
 //! Messages that were set aside, with the reason and the original bytes.
 
-use std::collections::BTreeSet;
-
 use saga_core::Time;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Transaction, execute, query, storable};
+use super::{Transaction, execute, storable};
 use crate::error::StoreError;
 
 const PARK: &str = "
@@ -16,11 +14,6 @@ const PARK: &str = "
     ON CONFLICT (queue, key) DO UPDATE
     SET state = 'parked', reason = excluded.reason, detail = excluded.detail, fingerprint = excluded.fingerprint,
         times = parked.times + 1, last_at = excluded.last_at";
-
-// Locks what it finds: an operator's replay holds the row until its message is published, and
-// whoever met that message before would take it for a copy of a parked one and drop it.
-const WAITING: &str = "
-    SELECT key FROM parked WHERE queue = $1 AND key = ANY($2) AND state = 'parked' FOR SHARE";
 
 /// A message that is set aside.
 #[derive(Debug)]
@@ -55,14 +48,4 @@ pub(crate) async fn park(transaction: &Transaction<'_>, now: Time, parking: &Par
     ];
     execute(transaction, PARK, &params).await?;
     Ok(())
-}
-
-/// Which of these messages are set aside here already.
-pub(crate) async fn waiting_in_parked(
-    transaction: &Transaction<'_>,
-    queue: &str,
-    keys: &[&str],
-) -> Result<BTreeSet<String>, StoreError> {
-    let rows = query(transaction, WAITING, &[&queue, &keys]).await?;
-    Ok(rows.iter().map(|row| row.get(0)).collect())
 }

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use saga_core::{Message, Route, Topology};
+use saga_core::Topology;
 
-use super::{Mark, Pool, Statements, Transaction, append, load, mark, together};
-use crate::broker::{Outbound, Properties};
+use super::record::{Received, record};
+use super::{Mark, Pool, Statements, Transaction, load};
+use crate::broker::Outbound;
 use crate::error::StoreError;
 use crate::handler::{Again, Outgoing, Output};
 
@@ -64,9 +65,8 @@ impl Writer {
         let mut client = self.pool.get().await.map_err(StoreError::from)?;
         let transaction = Transaction::begin(&mut client).await?;
         let (value, output) = work(&transaction).await?;
-        let resend = again(&output.resend);
-        let (outbound, again) =
-            together(enqueue(&transaction, self.topology, output.send), mark(&transaction, &resend)).await?;
+        let (received, resend) = (Received::nothing(), again(&output.resend));
+        let (outbound, again) = record(&transaction, self.topology, received, output.send, &resend).await?;
         transaction.commit().await?;
         self.publish.committed(&client, self.topology, outbound, &again).await;
         Ok(value)
@@ -103,34 +103,4 @@ impl Publish {
 /// The marks of stored messages that go out again.
 pub(crate) fn again(resend: &[Again]) -> Vec<Mark> {
     resend.iter().map(|a| Mark { message: a.message, queue: a.queue.clone() }).collect()
-}
-
-/// Journals new messages and marks them as to be published, in order. What comes back is to be
-/// handed to the relay once the transaction is committed.
-pub(crate) async fn enqueue(
-    transaction: &Transaction<'_>,
-    topology: &Topology,
-    outgoing: Vec<Outgoing>,
-) -> Result<Vec<Outbound>, StoreError> {
-    let bodies: Vec<Vec<u8>> = outgoing.iter().map(|o| o.message.to_bytes()).collect();
-    let entries: Vec<(&Message, &[u8])> =
-        outgoing.iter().zip(&bodies).map(|(o, body)| (&o.message, body.as_slice())).collect();
-    let marks: Vec<Mark> =
-        outgoing.iter().map(|o| Mark { message: o.message.reference(), queue: o.queue.clone() }).collect();
-    let ((), ids) = together(append(transaction, &entries), mark(transaction, &marks)).await?;
-    let outbound = outgoing.into_iter().zip(bodies).zip(ids);
-    outbound.map(|((outgoing, body), mark)| address(topology, outgoing, body, mark)).collect()
-}
-
-fn address(topology: &Topology, outgoing: Outgoing, body: Vec<u8>, mark: i64) -> Result<Outbound, StoreError> {
-    let Outgoing { message, queue } = outgoing;
-    let route = match queue {
-        Some(queue) => Some(Route::to_queue(&queue)),
-        None => topology.route(&message.kind),
-    };
-    let route = route.ok_or_else(|| StoreError::Corrupt {
-        what: format!("message {}", message.id),
-        why: format!("its type {} is not in the topology", message.kind),
-    })?;
-    Ok(Outbound { mark, route, properties: Properties::from(&message), body })
 }

@@ -1,0 +1,186 @@
+//! What a transaction notes down: the messages that it handled, and those that it sends. A row in the inbox means done;
+//! a row in the journal, sent; one in the outbox, still to be published.
+
+use saga_core::{Message, MessageRef, Route, Time, Topology};
+use time::Date;
+use uuid::Uuid;
+
+use super::{Mark, Param, Transaction, query};
+use crate::broker::{Outbound, Properties};
+use crate::error::StoreError;
+use crate::handler::Outgoing;
+
+// Plain INSERTs. Whoever handles the same message at the same time fails here, is rolled back, and finds it done when it
+// looks again. A message that is in the journal already was sent before: an error. What is sent again has no body here.
+const RECORD: &str = "
+    WITH received AS (
+        INSERT INTO inbox (consumer, day, id, hash, type, saga_id, received_at, note, answers, answered_at)
+        SELECT $1, t.day, t.id, t.hash, t.type, t.saga_id, $2, t.note, string_to_array(t.answers, ',')::uuid[],
+               t.answered_at
+        FROM unnest($3::date[], $4::uuid[], $5::bytea[], $6::text[], $7::uuid[], $8::text[], $9::text[],
+                    $10::timestamptz[]) AS t(day, id, hash, type, saga_id, note, answers, answered_at)
+        ORDER BY t.id),
+    journaled AS (
+        INSERT INTO journal (day, id, time, type, saga_id, body)
+        SELECT * FROM unnest($11::date[], $12::uuid[], $13::timestamptz[], $14::text[], $15::uuid[], $16::bytea[]))
+    INSERT INTO outbox (day, message_id, queue)
+    SELECT t.day, t.id, t.queue
+    FROM unnest($17::date[], $18::uuid[], $19::text[]) WITH ORDINALITY AS t(day, id, queue, n)
+    ORDER BY t.n RETURNING id";
+
+/// Messages that a consumer has handled.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Received<'a> {
+    pub(crate) consumer: &'a str,
+    pub(crate) now: Time,
+    pub(crate) receipts: &'a [Receipt<'a>],
+}
+
+impl Received<'_> {
+    /// Nothing was: somebody asked over HTTP, or an alarm rang.
+    pub(crate) fn nothing() -> Self {
+        Self { consumer: "", now: Time::UNIX_EPOCH, receipts: &[] }
+    }
+}
+
+/// A message that was handled just now.
+#[derive(Debug)]
+pub(crate) struct Receipt<'a> {
+    pub(crate) message: &'a Message,
+    pub(crate) hash: [u8; 32],
+    pub(crate) note: Option<&'static str>,
+    /// What went out for it; all of one batch carry the batch's time.
+    pub(crate) answers: Vec<MessageRef>,
+}
+
+/// Notes down what was received, what is sent, and what is sent again, in order. What comes back is to be handed to the
+/// relay once the transaction is committed, with the marks of what goes out again.
+pub(crate) async fn record(
+    transaction: &Transaction<'_>,
+    topology: &Topology,
+    received: Received<'_>,
+    send: Vec<Outgoing>,
+    resend: &[Mark],
+) -> Result<(Vec<Outbound>, Vec<i64>), StoreError> {
+    let Received { consumer, now, receipts } = received;
+    if receipts.is_empty() && send.is_empty() && resend.is_empty() {
+        return Ok((Vec::new(), Vec::new()));
+    }
+    let bodies: Vec<Vec<u8>> = send.iter().map(|o| o.message.to_bytes()).collect();
+    let (inbox, journal, outbox) = (Inbox::of(receipts), Journal::of(&send, &bodies), Outbox::of(&send, resend));
+    let params: [Param<'_>; 19] = [
+        &consumer,
+        &now,
+        &inbox.days,
+        &inbox.ids,
+        &inbox.hashes,
+        &inbox.kinds,
+        &inbox.sagas,
+        &inbox.notes,
+        &inbox.answers,
+        &inbox.answered,
+        &journal.days,
+        &journal.ids,
+        &journal.times,
+        &journal.kinds,
+        &journal.sagas,
+        &journal.bodies,
+        &outbox.days,
+        &outbox.ids,
+        &outbox.queues,
+    ];
+    let rows = query(transaction, RECORD, &params).await?;
+    let mut marks = rows.iter().map(|row| row.get::<_, i64>(0));
+    let new: Vec<i64> = marks.by_ref().take(send.len()).collect();
+    let again = marks.collect();
+    let outbound = send.into_iter().zip(bodies).zip(new);
+    let outbound = outbound.map(|((outgoing, body), mark)| address(topology, outgoing, body, mark));
+    Ok((outbound.collect::<Result<_, _>>()?, again))
+}
+
+/// Columns of the inbox.
+struct Inbox<'a> {
+    days: Vec<Date>,
+    ids: Vec<Uuid>,
+    hashes: Vec<&'a [u8]>,
+    kinds: Vec<&'a str>,
+    sagas: Vec<Option<Uuid>>,
+    notes: Vec<Option<&'a str>>,
+    answers: Vec<Option<String>>,
+    answered: Vec<Option<Time>>,
+}
+
+impl<'a> Inbox<'a> {
+    fn of(receipts: &'a [Receipt<'a>]) -> Self {
+        Self {
+            days: receipts.iter().map(|r| r.message.time.date()).collect(),
+            ids: receipts.iter().map(|r| r.message.id).collect(),
+            hashes: receipts.iter().map(|r| r.hash.as_slice()).collect(),
+            kinds: receipts.iter().map(|r| r.message.kind.as_str()).collect(),
+            sagas: receipts.iter().map(|r| r.message.saga_id).collect(),
+            notes: receipts.iter().map(|r| r.note).collect(),
+            answers: receipts.iter().map(|r| list(&r.answers)).collect(),
+            answered: receipts.iter().map(|r| r.answers.first().map(|a| a.time)).collect(),
+        }
+    }
+}
+
+/// Columns of the journal.
+struct Journal<'a> {
+    days: Vec<Date>,
+    ids: Vec<Uuid>,
+    times: Vec<Time>,
+    kinds: Vec<&'a str>,
+    sagas: Vec<Option<Uuid>>,
+    bodies: Vec<&'a [u8]>,
+}
+
+impl<'a> Journal<'a> {
+    fn of(send: &'a [Outgoing], bodies: &'a [Vec<u8>]) -> Self {
+        Self {
+            days: send.iter().map(|o| o.message.time.date()).collect(),
+            ids: send.iter().map(|o| o.message.id).collect(),
+            times: send.iter().map(|o| o.message.time).collect(),
+            kinds: send.iter().map(|o| o.message.kind.as_str()).collect(),
+            sagas: send.iter().map(|o| o.message.saga_id).collect(),
+            bodies: bodies.iter().map(Vec::as_slice).collect(),
+        }
+    }
+}
+
+/// Columns of the outbox.
+struct Outbox<'a> {
+    days: Vec<Date>,
+    ids: Vec<Uuid>,
+    queues: Vec<Option<&'a str>>,
+}
+
+impl<'a> Outbox<'a> {
+    fn of(send: &'a [Outgoing], resend: &'a [Mark]) -> Self {
+        let new = send.iter().map(|o| (o.message.reference(), o.queue.as_deref()));
+        let again = resend.iter().map(|mark| (mark.message, mark.queue.as_deref()));
+        let (messages, queues): (Vec<MessageRef>, _) = new.chain(again).unzip();
+        let days = messages.iter().map(|message| message.time.date()).collect();
+        Self { days, ids: messages.iter().map(|message| message.id).collect(), queues }
+    }
+}
+
+// Arrays of arrays are no arrays of PostgreSQL's: a list in a text does.
+fn list(answers: &[MessageRef]) -> Option<String> {
+    let same_time = |answer: &&MessageRef| answers.first().is_some_and(|first| first.time == answer.time);
+    let ids: Vec<String> = answers.iter().filter(same_time).map(|answer| answer.id.to_string()).collect();
+    (!ids.is_empty()).then(|| ids.join(","))
+}
+
+fn address(topology: &Topology, outgoing: Outgoing, body: Vec<u8>, mark: i64) -> Result<Outbound, StoreError> {
+    let Outgoing { message, queue } = outgoing;
+    let route = match queue {
+        Some(queue) => Some(Route::to_queue(&queue)),
+        None => topology.route(&message.kind),
+    };
+    let route = route.ok_or_else(|| StoreError::Corrupt {
+        what: format!("message {}", message.id),
+        why: format!("its type {} is not in the topology", message.kind),
+    })?;
+    Ok(Outbound { mark, route, properties: Properties::from(&message), body })
+}
