@@ -5,7 +5,7 @@ use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use saga_contract::{Money, OrderNumber, ShipDate};
-use saga_runtime::http::Path;
+use saga_runtime::http::{Path, object};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
@@ -43,7 +43,7 @@ pub struct Order {
     #[schema(read_only)]
     pub complete: Option<bool>,
     /// Supplies besides the pet: all of them are sold with it, or nothing is.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "object::optional_list", skip_serializing_if = "Option::is_none")]
     #[schema(max_items = 100)]
     pub items: Option<Vec<OrderItem>>,
     /// Who orders. It is not kept: answers have `userId`, which is forged from it. Without it the customer is a guest.

@@ -68,6 +68,8 @@ async fn bodies_that_are_no_orders_are_told_what_they_are() {
         ("{\"other\":".repeat(100_000).into_bytes(), json_type, 400),
         ("[".repeat(200_000).into_bytes(), json_type, 422),
         (b"[]".to_vec(), json_type, 422),
+        (b"[1, 12, 1, null]".to_vec(), json_type, 422),
+        (br#"{"petId": 12, "items": [["TOY-BALL", 1]]}"#.to_vec(), json_type, 422),
         (b"null".to_vec(), json_type, 422),
         (b"{}".to_vec(), json_type, 422),
         (b"{\"petId\": 1, \"petId\": 2}".to_vec(), json_type, 422),

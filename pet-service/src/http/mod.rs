@@ -2,7 +2,6 @@
 
 mod catalogue;
 mod extract;
-mod object;
 pub mod query;
 pub mod wire;
 
@@ -21,7 +20,6 @@ use crate::domain::Draft;
 use crate::error::Error;
 pub use catalogue::Catalogue;
 use extract::PetId;
-pub use object::Object;
 use query::{ByStatus, FeedPage};
 use wire::{PetDocument, StandingDocument, Status};
 
@@ -88,10 +86,7 @@ fn describe_problems(document: &mut utoipa::openapi::OpenApi) {
         (status = "default", description = "Unexpected error"),
     ),
 )]
-async fn add_pet(
-    State(catalogue): State<Catalogue>,
-    Json(Object(pet)): Json<Object<PetDocument>>,
-) -> Result<Json<PetDocument>, Error> {
+async fn add_pet(State(catalogue): State<Catalogue>, Json(pet): Json<PetDocument>) -> Result<Json<PetDocument>, Error> {
     let (number, draft) = to_add(pet)?;
     Ok(Json(catalogue.add(number, draft).await?.into()))
 }
@@ -117,7 +112,7 @@ async fn add_pet(
 )]
 async fn update_pet(
     State(catalogue): State<Catalogue>,
-    Json(Object(pet)): Json<Object<PetDocument>>,
+    Json(pet): Json<PetDocument>,
 ) -> Result<Json<PetDocument>, Error> {
     let (number, draft) = to_update(pet)?;
     Ok(Json(catalogue.update(number, draft).await?.into()))

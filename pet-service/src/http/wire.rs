@@ -1,13 +1,13 @@
 //! The documents of the API: the Petstore's own fields, and our extensions beside them.
 
 use saga_contract::PetStatus;
+use saga_runtime::http::object;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 use uuid::Uuid;
 
-use super::object;
 use crate::domain::{Draft, Pet, Tag};
 use crate::store::Standing;
 

@@ -4,7 +4,7 @@
 use pet_service::domain::Pet;
 use pet_service::error::Error;
 use pet_service::http::wire::PetDocument;
-use pet_service::http::{Object, to_add, to_update};
+use pet_service::http::{to_add, to_update};
 use saga_contract::PetNumber;
 use saga_runtime::http::{Json, Problem};
 use saga_runtime::testing::is_taken;
@@ -20,14 +20,14 @@ pub(crate) fn check(bytes: &[u8]) -> (bool, bool) {
 }
 
 fn added(bytes: &[u8]) -> Result<Value, Problem> {
-    let Json(Object(document)) = Json::from_bytes(bytes)?;
+    let Json(document) = Json::from_bytes(bytes)?;
     let (number, draft) = to_add(document)?;
     let pet = Pet::born(number.unwrap_or(PetNumber::MIN), Uuid::nil(), draft).map_err(Error::from)?;
     Ok(stored(pet))
 }
 
 fn updated(bytes: &[u8]) -> Result<Value, Problem> {
-    let Json(Object(document)) = Json::from_bytes(bytes)?;
+    let Json(document) = Json::from_bytes(bytes)?;
     let (number, draft) = to_update(document)?;
     let (name, price) = ("Miso".to_owned(), Some(25_000));
     let before = Pet::born(number, Uuid::nil(), pet_service::domain::Draft { name, price, ..Default::default() });

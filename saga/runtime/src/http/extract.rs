@@ -8,13 +8,13 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::object::Object;
 use super::problem::{
     BAD_REQUEST, INVALID_BODY, INVALID_JSON, INVALID_PARAMETER, Problem, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE,
 };
 
-/// A JSON body, of a request or a response.
-#[derive(Debug, Clone, Copy, FromRequest)]
-#[from_request(via(axum::Json), rejection(Problem))]
+/// A JSON body, of a request or a response. A request's is an object.
+#[derive(Debug, Clone, Copy)]
 pub struct Json<T>(pub T);
 
 /// A JSON body of which everything may be left out, and so the body itself.
@@ -37,7 +37,16 @@ impl<T: DeserializeOwned> Json<T> {
     /// # Errors
     /// The problem that its client is told.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Problem> {
-        let axum::Json(value) = axum::Json::from_bytes(bytes)?;
+        let axum::Json(Object(value)) = axum::Json::from_bytes(bytes)?;
+        Ok(Self(value))
+    }
+}
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let axum::Json(Object(value)) = axum::Json::from_request(request, state).await?;
         Ok(Self(value))
     }
 }

@@ -10,6 +10,7 @@ mod auth;
 mod extract;
 mod health;
 mod limits;
+pub mod object;
 mod openapi;
 pub mod problem;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use futures_util::future::try_join_all;
+use futures_util::future::join_all;
 use reqwest::{Client, Method, StatusCode, Url};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -50,8 +50,10 @@ impl Management {
         let exchanges = exchanges.into_iter().filter(|name| !name.is_empty() && !name.starts_with("amq."));
         let of = |kind: &'static str, names: Vec<String>| names.into_iter().map(move |name| (kind, name));
         let doomed = of("queues", queues).chain(of("exchanges", exchanges.collect())).chain(of("policies", policies));
-        try_join_all(doomed.map(async |(kind, name)| self.delete(&[kind, vhost, &name]).await)).await?;
-        Ok(())
+        // Each to its end, even when one fails: RabbitMQ 4 takes no declaration any more of an exchange whose deletion lost
+        // its client.
+        let deleted = join_all(doomed.map(async |(kind, name)| self.delete(&[kind, vhost, &name]).await)).await;
+        deleted.into_iter().collect()
     }
 
     async fn names(&self, kind: &str, vhost: &str) -> Result<Vec<String>, Trouble> {

@@ -140,8 +140,8 @@ async fn clear(environment: &Environment, management: &Management, vhost: &str) 
         management.remove_user(vhost).await?;
         management.empty(vhost).await
     };
-    tokio::try_join!(broker, database::drop_all(&environment.postgres, &names))?;
-    Ok(())
+    let (broker, databases) = tokio::join!(broker, database::drop_all(&environment.postgres, &names));
+    broker.and(databases)
 }
 
 /// What the names of a claim's databases and roles start with.

@@ -20,6 +20,8 @@ async fn a_body_is_refused_for_its_syntax_its_shape_or_its_type() {
     assert!(detail.contains("line 1"), "{detail}");
     let detail = send(&app, "/notes", "{}").await.assert_problem(422, "invalid_body");
     assert!(detail.contains("missing field `text`"), "{detail}");
+    let detail = send(&app, "/notes", r#"["miso"]"#).await.assert_problem(422, "invalid_body");
+    assert!(detail.contains("expected a JSON object"), "{detail}");
     let untyped = Request::post("/notes").body(Body::from("{}")).unwrap();
     ask(&app, untyped).await.assert_problem(415, "unsupported_media_type");
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer};
 
 /// What was read from a JSON object, and nothing else.
 #[derive(Debug)]
-pub struct Object<T>(pub T);
+pub(super) struct Object<T>(pub(super) T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -33,7 +33,10 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Fields<T> {
 }
 
 /// For a field that holds an object, or null.
-pub(super) fn optional<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+///
+/// # Errors
+/// When it holds something else.
+pub fn optional<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     T: Deserialize<'de>,
     D: Deserializer<'de>,
@@ -43,7 +46,10 @@ where
 }
 
 /// For a field that holds a list of objects, or null.
-pub(super) fn optional_list<'de, T, D>(deserializer: D) -> Result<Option<Vec<T>>, D::Error>
+///
+/// # Errors
+/// When it holds something else.
+pub fn optional_list<'de, T, D>(deserializer: D) -> Result<Option<Vec<T>>, D::Error>
 where
     T: Deserialize<'de>,
     D: Deserializer<'de>,
