@@ -19,9 +19,13 @@ mod schema;
 mod transaction;
 mod writer;
 
+use std::pin::pin;
+use std::task::Poll;
+
 use deadpool_postgres::Object;
+use tokio::sync::MutexGuard;
+use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Row, Statement};
 
 use crate::error::StoreError;
 
@@ -48,8 +52,9 @@ pub type Param<'a> = &'a (dyn ToSql + Sync);
 /// # Errors
 /// [`StoreError::Database`].
 pub async fn query(on: &impl Statements, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, StoreError> {
-    let statement = on.prepared(sql).await?;
-    Ok(on.run(&statement, params).await?)
+    let (turn, client) = (on.turn().await, on.client());
+    let statement = client.prepare_cached(sql).await?;
+    Ok(sent(turn, client.query(&statement, params)).await?)
 }
 
 /// Runs a statement that returns at most one row; prepared once per connection.
@@ -65,12 +70,25 @@ pub async fn query_opt(on: &impl Statements, sql: &str, params: &[Param<'_>]) ->
 /// # Errors
 /// [`StoreError::Database`].
 pub async fn execute(on: &impl Statements, sql: &str, params: &[Param<'_>]) -> Result<u64, StoreError> {
-    let statement = on.prepared(sql).await?;
-    Ok(on.effect(&statement, params).await?)
+    let (turn, client) = (on.turn().await, on.client());
+    let statement = client.prepare_cached(sql).await?;
+    Ok(sent(turn, client.execute(&statement, params)).await?)
+}
+
+/// Sends a statement, lets the next one be sent, and waits for what comes of it.
+async fn sent<T>(turn: Option<Turn<'_>>, answer: impl Future<Output = T>) -> T {
+    let mut answer = pin!(answer);
+    // Polled once, it is sent.
+    let early = futures_util::poll!(answer.as_mut());
+    drop(turn);
+    match early {
+        Poll::Ready(answer) => answer,
+        Poll::Pending => answer.await,
+    }
 }
 
 /// Waits for statements that travel together: one round trip for both, in which the server runs the
-/// first one first. If both fail, the error is the cause: what was sent behind the statement that
+/// first one first, if both are of one transaction. If both fail, the error is the cause: what was sent behind the statement that
 /// failed only hears that the transaction is aborted.
 ///
 /// # Errors
@@ -97,48 +115,35 @@ pub(crate) fn storable(text: &str) -> String {
 
 /// What statements can run on: a transaction, or a pooled connection outside of any.
 pub trait Statements: Sync {
-    /// The statement, prepared now or before.
-    fn prepared(&self, sql: &str) -> impl Future<Output = Result<Statement, tokio_postgres::Error>> + Send;
+    /// The connection.
+    fn client(&self) -> &Object;
 
-    /// Its rows.
-    fn run(
-        &self,
-        statement: &Statement,
-        params: &[Param<'_>],
-    ) -> impl Future<Output = Result<Vec<Row>, tokio_postgres::Error>> + Send;
-
-    /// The number of rows that it changed.
-    fn effect(
-        &self,
-        statement: &Statement,
-        params: &[Param<'_>],
-    ) -> impl Future<Output = Result<u64, tokio_postgres::Error>> + Send;
+    /// Waits until all that was asked for before has been sent; `None` where the order is all the same. A statement that
+    /// a connection has not prepared yet would else be overtaken by one that it has: rows would be read before the lock
+    /// is there that they are read under.
+    fn turn(&self) -> impl Future<Output = Option<Turn<'_>>> + Send;
 }
 
+/// Whoever has it sends next.
+pub type Turn<'a> = MutexGuard<'a, ()>;
+
 impl Statements for Object {
-    async fn prepared(&self, sql: &str) -> Result<Statement, tokio_postgres::Error> {
-        self.prepare_cached(sql).await
+    fn client(&self) -> &Object {
+        self
     }
 
-    async fn run(&self, statement: &Statement, params: &[Param<'_>]) -> Result<Vec<Row>, tokio_postgres::Error> {
-        self.query(statement, params).await
-    }
-
-    async fn effect(&self, statement: &Statement, params: &[Param<'_>]) -> Result<u64, tokio_postgres::Error> {
-        self.execute(statement, params).await
+    async fn turn(&self) -> Option<Turn<'_>> {
+        None
     }
 }
 
 impl Statements for Transaction<'_> {
-    async fn prepared(&self, sql: &str) -> Result<Statement, tokio_postgres::Error> {
-        self.client.prepared(sql).await
+    fn client(&self) -> &Object {
+        self.client
     }
 
-    async fn run(&self, statement: &Statement, params: &[Param<'_>]) -> Result<Vec<Row>, tokio_postgres::Error> {
-        self.client.run(statement, params).await
-    }
-
-    async fn effect(&self, statement: &Statement, params: &[Param<'_>]) -> Result<u64, tokio_postgres::Error> {
-        self.client.effect(statement, params).await
+    async fn turn(&self) -> Option<Turn<'_>> {
+        // Fair: turns come in the order in which they were asked for.
+        Some(self.turns.lock().await)
     }
 }

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use deadpool_postgres::Object;
 use futures_util::FutureExt;
+use tokio::sync::Mutex;
 
 use crate::error::StoreError;
 
@@ -12,6 +13,7 @@ use crate::error::StoreError;
 pub struct Transaction<'a> {
     pub(super) client: &'a Object,
     open: AtomicBool,
+    pub(super) turns: Mutex<()>,
 }
 
 impl<'a> Transaction<'a> {
@@ -27,7 +29,7 @@ impl<'a> Transaction<'a> {
 
     /// A transaction that does not begin before [`Self::start`].
     pub(crate) fn unbegun(client: &'a mut Object) -> Self {
-        Self { client, open: AtomicBool::new(false) }
+        Self { client, open: AtomicBool::new(false), turns: Mutex::new(()) }
     }
 
     /// Begins, unless it has begun. What only reads and locks may be sent together with it; what writes may not: should
