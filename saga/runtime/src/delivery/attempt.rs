@@ -78,18 +78,23 @@ impl<'a> Attempt<'a> {
         let (good, mut aside) = self.sort(arrived);
         let batch = messages_of(&good);
         // Almost always nothing of it is known. So the handler locks and decides, which writes nothing, while that is
-        // looked up: one round trip for both, and for BEGIN.
-        let looking = together(self.known(&good), self.decide(handler, &batch));
-        let (_, (known, decided)) = together(self.transaction.start(), looking).await?;
+        // looked up: one round trip for both, and for BEGIN. While history is replayed it is the other way around.
+        let (known, ahead) = if self.delivery.repeats.had_nothing_new(self.queue) {
+            let (_, known) = together(self.transaction.start(), self.known(&good)).await?;
+            (known, None)
+        } else {
+            let looking = together(self.known(&good), self.decide(handler, &batch));
+            let (_, (known, decided)) = together(self.transaction.start(), looking).await?;
+            (known, Some(decided))
+        };
         let total = good.len();
         let (fresh, repeated) = self.fresh(good, &known, held, &mut aside);
+        self.delivery.repeats.note(self.queue, total > 0 && fresh.is_empty());
         let all_fresh = fresh.len() == total;
         let rest = if all_fresh { Vec::new() } else { messages_of(&fresh) };
-        let decided = if all_fresh {
-            decided
-        } else {
-            drop(decided);
-            self.decide(handler, &rest).await?
+        let decided = match ahead.filter(|_| all_fresh) {
+            Some(decided) => decided,
+            None => self.decide(handler, if all_fresh { &batch } else { &rest }).await?,
         };
         for one in aside {
             self.set_aside(one).await?;

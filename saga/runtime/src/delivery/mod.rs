@@ -10,9 +10,9 @@ mod attempt;
 mod dry_run;
 mod inspect;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use backon::BackoffBuilder;
@@ -49,6 +49,26 @@ pub(crate) struct Delivery {
     pub(crate) retention: time::Duration,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) stop: CancellationToken,
+    pub(crate) repeats: Repeats,
+}
+
+/// Queues whose last batch had nothing new: the next one will hardly have, either.
+#[derive(Debug, Default)]
+pub(crate) struct Repeats(Mutex<BTreeSet<&'static str>>);
+
+impl Repeats {
+    fn had_nothing_new(&self, queue: &str) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(queue)
+    }
+
+    fn note(&self, queue: &'static str, nothing_new: bool) {
+        let mut queues = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if nothing_new {
+            queues.insert(queue);
+        } else {
+            queues.remove(queue);
+        }
+    }
 }
 
 /// Where the messages of an attempt come from.

@@ -18,7 +18,7 @@ use super::{Process, ProcessError};
 use crate::broker::Publisher;
 use crate::broker::consumer::{self, Subscription};
 use crate::clock;
-use crate::delivery::Delivery;
+use crate::delivery::{Delivery, Repeats};
 use crate::error::StoreError;
 use crate::http;
 use crate::metrics::Metrics;
@@ -87,6 +87,7 @@ impl Process {
             retention: self.retention(),
             metrics: Arc::clone(&self.metrics),
             stop: stop.clone(),
+            repeats: Repeats::default(),
         });
         Arc::clone(self.delivery.get_or_init(|| delivery))
     }

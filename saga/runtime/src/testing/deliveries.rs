@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::Database;
 use crate::broker::{Deliver, Incoming};
 use crate::clock;
-use crate::delivery::Delivery;
+use crate::delivery::{Delivery, Repeats};
 use crate::handler::Handler;
 use crate::metrics::Metrics;
 use crate::secret::Secret;
@@ -49,6 +49,7 @@ impl Deliveries {
             retention: RETENTION,
             metrics: Arc::new(Metrics::default()),
             stop: CancellationToken::new(),
+            repeats: Repeats::default(),
         };
         Self { queue, delivery }
     }
