@@ -64,12 +64,6 @@ impl StoreError {
         }
     }
 
-    /// Whether a unique key said that somebody else was first.
-    #[must_use]
-    pub fn is_unique_violation(&self) -> bool {
-        matches!(self, Self::Database(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION))
-    }
-
     /// Whether a statement that was sent before this one failed, and tells the cause.
     pub(crate) fn is_aftermath(&self) -> bool {
         matches!(self, Self::Database(error) if error.code() == Some(&SqlState::IN_FAILED_SQL_TRANSACTION))

@@ -153,12 +153,12 @@ impl Broker {
         self.0.options.event_stream
     }
 
-    /// The topology that the broker must hold.
     /// The vhost of the URL.
     pub(crate) fn vhost(&self) -> &str {
         &self.0.uri.vhost
     }
 
+    /// The topology that the broker must hold.
     pub(crate) fn topology(&self) -> &'static Topology {
         self.0.topology
     }
@@ -166,9 +166,10 @@ impl Broker {
     /// A new connection with the topology in place. Its link is up from here on.
     pub(crate) async fn session(&self, purpose: Purpose) -> Result<Session, BrokerError> {
         let connection = self.open(purpose.word()).await?;
-        // A stream only holds copies: without it everything goes on. Its error ends a channel, before anybody listens.
+        // A stream only holds copies: without it everything goes on. Its error ends a channel, before anybody listens. One
+        // with other arguments, or without the right to declare it, is for a person to settle, as with any queue.
         match self.declare_streams(&connection).await {
-            Err(error @ BrokerError::Missing { .. }) => {
+            Err(error @ (BrokerError::Missing { .. } | BrokerError::Timeout { .. })) => {
                 tracing::warn!(%error, "events are not copied until the stream is there; all else goes on");
             }
             other => other?,

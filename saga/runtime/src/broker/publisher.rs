@@ -207,7 +207,8 @@ impl Desk<'_> {
         }
     }
 
-    /// A queue or binding is missing: somebody deleted it, or the broker is a new one.
+    /// A queue or binding is missing: somebody deleted it, or the broker is a new one. No stream: no message needs one, and
+    /// an error of its channel would end the session.
     async fn declare_again(&mut self, connection: &Connection) -> Result<(), BrokerError> {
         if self.declared.is_some_and(|last| last.elapsed() < DECLARE_EVERY) {
             return Ok(());

@@ -36,28 +36,35 @@ pub struct Options {
 /// [`BrokerError::Conflict`], [`BrokerError::Missing`] or [`BrokerError::Forbidden`] name the part
 /// and what to do; the others are about the connection.
 pub async fn declare(channel: &Channel, topology: &Topology, passive: bool) -> Result<(), BrokerError> {
+    declare_exchanges(channel, topology, passive).await?;
     let works = |queue: &&Queue| queue.kind != QueueType::Stream;
-    declare_part(channel, topology, topology.queues.iter().filter(works), passive).await
+    declare_queues(channel, topology.queues.iter().filter(works), passive).await
 }
 
-/// The same for exchanges and the streams, which hold copies of what others get, too.
+/// The same for the streams, which hold copies of what others get, too. Exchanges are declared with them, and not checked.
 ///
 /// # Errors
 /// As [`declare`] has them. A stream that is down is [`BrokerError::Missing`].
 pub async fn declare_streams(channel: &Channel, topology: &Topology, passive: bool) -> Result<(), BrokerError> {
+    if !passive {
+        declare_exchanges(channel, topology, passive).await?;
+    }
     let streams = |queue: &&Queue| queue.kind == QueueType::Stream;
-    declare_part(channel, topology, topology.queues.iter().filter(streams), passive).await
+    declare_queues(channel, topology.queues.iter().filter(streams), passive).await
 }
 
-async fn declare_part(
-    channel: &Channel,
-    topology: &Topology,
-    queues: impl Iterator<Item = &Queue>,
-    passive: bool,
-) -> Result<(), BrokerError> {
+async fn declare_exchanges(channel: &Channel, topology: &Topology, passive: bool) -> Result<(), BrokerError> {
     for exchange in topology.exchanges {
         declare_exchange(channel, exchange, passive).await?;
     }
+    Ok(())
+}
+
+async fn declare_queues(
+    channel: &Channel,
+    queues: impl Iterator<Item = &Queue>,
+    passive: bool,
+) -> Result<(), BrokerError> {
     for queue in queues {
         declare_queue(channel, queue, passive).await?;
         if !passive {

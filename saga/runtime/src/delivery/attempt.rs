@@ -13,7 +13,7 @@ use crate::clock;
 use crate::error::StoreError;
 use crate::handler::{Decided, Handler, Outgoing, Output, Verdict};
 use crate::store::{
-    Due, Handled, Key, Known, Mark, Receipt, Received, Transaction, again, keep, known, record, take_due, together,
+    Due, Handled, Key, Known, Mark, Receipt, Receipts, Transaction, again, keep, known, record, take_due, together,
 };
 
 /// A queue's messages in a transaction.
@@ -204,7 +204,7 @@ impl<'a> Attempt<'a> {
         let repeated = repeated.into_iter().map(|message| Mark { message, queue: None });
         let resend: Vec<Mark> = repeated.chain(done.iter().flat_map(|(_, output)| again(&output.resend))).collect();
         let send: Vec<Outgoing> = done.iter().flat_map(|(_, output)| output.send.iter().cloned()).collect();
-        let received = Received { consumer: self.queue, now: self.now, receipts: &receipts };
+        let received = Receipts { consumer: self.queue, now: self.now, receipts: &receipts };
         let recorded = record(self.transaction, self.delivery.topology, received, send, &resend);
         let (_, (_, sent)) = together(save, together(keep(self.transaction, &kept), recorded)).await?;
         Ok(sent)

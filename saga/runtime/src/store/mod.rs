@@ -38,7 +38,7 @@ pub(crate) use known::{Handled, Key, Known, known};
 pub(crate) use outbox::{Mark, OutboxMarks, load};
 pub(crate) use parked::{Parking, park};
 pub use pool::{Pool, PoolError, connect};
-pub(crate) use record::{Receipt, Received, record};
+pub(crate) use record::{Receipt, Receipts, record};
 pub use schema::{SchemaError, migrate, no_migrations, partitions};
 pub use transaction::Transaction;
 pub use writer::Writer;

@@ -12,6 +12,9 @@ use crate::handler::Outgoing;
 
 // Plain INSERTs. Whoever handles the same message at the same time fails here, is rolled back, and finds it done when it
 // looks again. A message that is in the journal already was sent before: an error. What is sent again has no body here.
+//
+// The parts of one statement run in no order of their own. Each waits for the inbox by counting its rows: it is written
+// first, by key, so that copies which meet do so there and cannot deadlock further on.
 const RECORD: &str = "
     WITH received AS (
         INSERT INTO inbox (consumer, day, id, hash, type, saga_id, received_at, note, answers, answered_at)
@@ -19,24 +22,26 @@ const RECORD: &str = "
                t.answered_at
         FROM unnest($3::date[], $4::uuid[], $5::bytea[], $6::text[], $7::uuid[], $8::text[], $9::text[],
                     $10::timestamptz[]) AS t(day, id, hash, type, saga_id, note, answers, answered_at)
-        ORDER BY t.id),
+        ORDER BY t.id RETURNING 1),
     journaled AS (
         INSERT INTO journal (day, id, time, type, saga_id, body)
-        SELECT * FROM unnest($11::date[], $12::uuid[], $13::timestamptz[], $14::text[], $15::uuid[], $16::bytea[]))
+        SELECT * FROM unnest($11::date[], $12::uuid[], $13::timestamptz[], $14::text[], $15::uuid[], $16::bytea[])
+        WHERE (SELECT count(*) FROM received) IS NOT NULL)
     INSERT INTO outbox (day, message_id, queue)
     SELECT t.day, t.id, t.queue
     FROM unnest($17::date[], $18::uuid[], $19::text[]) WITH ORDINALITY AS t(day, id, queue, n)
+    WHERE (SELECT count(*) FROM received) IS NOT NULL
     ORDER BY t.n RETURNING id";
 
 /// Messages that a consumer has handled.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Received<'a> {
+pub(crate) struct Receipts<'a> {
     pub(crate) consumer: &'a str,
     pub(crate) now: Time,
     pub(crate) receipts: &'a [Receipt<'a>],
 }
 
-impl Received<'_> {
+impl Receipts<'_> {
     /// Nothing was: somebody asked over HTTP, or an alarm rang.
     pub(crate) fn nothing() -> Self {
         Self { consumer: "", now: Time::UNIX_EPOCH, receipts: &[] }
@@ -58,11 +63,11 @@ pub(crate) struct Receipt<'a> {
 pub(crate) async fn record(
     transaction: &Transaction<'_>,
     topology: &Topology,
-    received: Received<'_>,
+    received: Receipts<'_>,
     send: Vec<Outgoing>,
     resend: &[Mark],
 ) -> Result<(Vec<Outbound>, Vec<i64>), StoreError> {
-    let Received { consumer, now, receipts } = received;
+    let Receipts { consumer, now, receipts } = received;
     if receipts.is_empty() && send.is_empty() && resend.is_empty() {
         return Ok((Vec::new(), Vec::new()));
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use saga_core::Topology;
 
-use super::record::{Received, record};
+use super::record::{Receipts, record};
 use super::{Mark, Pool, Statements, Transaction, load};
 use crate::broker::Outbound;
 use crate::error::StoreError;
@@ -65,7 +65,7 @@ impl Writer {
         let mut client = self.pool.get().await.map_err(StoreError::from)?;
         let transaction = Transaction::begin(&mut client).await?;
         let (value, output) = work(&transaction).await?;
-        let (received, resend) = (Received::nothing(), again(&output.resend));
+        let (received, resend) = (Receipts::nothing(), again(&output.resend));
         let (outbound, again) = record(&transaction, self.topology, received, output.send, &resend).await?;
         transaction.commit().await?;
         self.publish.committed(&client, self.topology, outbound, &again).await;
