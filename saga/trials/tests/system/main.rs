@@ -17,6 +17,7 @@ mod races;
 mod real;
 mod rebuild;
 mod replays;
+mod runbook;
 mod shop;
 mod strange;
 mod strangers;

@@ -23,13 +23,21 @@ pub(in crate::orchestrator::replay) struct Address {
 
 /// Finds the messages that are asked for, or all that are parked.
 pub(super) async fn survey(processes: &Processes, messages: &[String]) -> Result<Survey, Trouble> {
-    let messages = if messages.is_empty() { all(processes).await? } else { messages.to_vec() };
-    for message in &messages {
-        let address: Address = message.parse()?;
-        processes.get(&address.process)?;
-    }
+    let messages = if messages.is_empty() { all(processes).await? } else { named(processes, messages).await? };
     let total = i64::try_from(messages.len()).unwrap_or(i64::MAX);
     Ok(Survey { extent: Extent::Parked(messages), position: Position::Parked(0), total, begins: None })
+}
+
+/// Those of these names, each of which must be there: a replay would wait for one that is not for ever.
+async fn named(processes: &Processes, names: &[String]) -> Result<Vec<String>, Trouble> {
+    let looks = stream::iter(names.to_vec()).map(|name| look(processes, name));
+    looks.buffered(AT_ONCE).try_collect().await
+}
+
+async fn look(processes: &Processes, name: String) -> Result<String, Trouble> {
+    let address: Address = name.parse()?;
+    processes.get(&address.process)?.parked_message(address.id).await?;
+    Ok(name)
 }
 
 async fn all(processes: &Processes) -> Result<Vec<String>, Trouble> {
