@@ -25,7 +25,7 @@ use crate::error::StoreError;
 /// How many leftovers one sweep takes.
 const SWEEP: i64 = 1_000;
 /// How often leftovers are looked for.
-const SWEEP_EVERY: Duration = Duration::from_secs(1);
+const SWEEP_EVERY: Duration = Duration::from_secs(2);
 /// How soon again while there are many.
 const SWEEP_AGAIN: Duration = Duration::from_millis(20);
 /// How long removals of marks are gathered: a transaction for each message would cost as much as handling it. Should the
