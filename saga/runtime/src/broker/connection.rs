@@ -139,11 +139,10 @@ impl Broker {
     /// [`BrokerError`].
     pub async fn declare(&self) -> Result<(), BrokerError> {
         let connection = self.open("declaring").await?;
-        let done = async {
-            self.declare_work(&connection).await?;
-            self.declare_streams(&connection).await
-        };
-        let done = done.await;
+        let mut done = self.declare_work(&connection).await;
+        if done.is_ok() {
+            done = self.declare_streams(&connection).await;
+        }
         leave(&connection).await;
         done
     }

@@ -87,9 +87,9 @@ async fn sent<T>(turn: Option<Turn<'_>>, answer: impl Future<Output = T>) -> T {
     }
 }
 
-/// Waits for statements that travel together: one round trip for both, in which the server runs the
-/// first one first, if both are of one transaction. If both fail, the error is the cause: what was sent behind the statement that
-/// failed only hears that the transaction is aborted.
+/// Waits for statements that travel together: one round trip for both, in which the server runs the first one first, if
+/// both are of one transaction. If both fail, the error is the cause: what was sent behind the statement that failed
+/// only hears that the transaction is aborted.
 ///
 /// # Errors
 /// [`StoreError`].

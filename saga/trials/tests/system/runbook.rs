@@ -69,10 +69,13 @@ async fn run(shop: &Shop, folder: &Folder, command: &str, pets: &mut impl Iterat
             saga(shop, &["run", "order", "--pet", &pet.to_string(), "--detach"]).await;
         }
     };
-    tokio::select! {
+    let output = tokio::select! {
         output = running => output.unwrap(),
         () = orders => panic!("saga {command} has not seen what passed by"),
-    }
+    };
+    // What the next command looks at is not on its way any more.
+    shop.settled().await;
+    output
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
