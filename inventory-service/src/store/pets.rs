@@ -42,10 +42,15 @@ const INSERT: &str = "
     SELECT $5, t.pet, t.status, t.version, $4
     FROM unnest($1::uuid[], $2::text[], $3::bigint[]) AS t(pet, status, version)";
 
+// A search for each pet here, too, whatever the table held when this was planned. The rows are locked: they stay where
+// they are found.
 const UPDATE: &str = "
-    UPDATE pets p SET status = t.status, version = t.version, updated_at = $4
+    UPDATE pets SET status = t.status, version = t.version, updated_at = $4
     FROM unnest($1::uuid[], $2::text[], $3::bigint[], $6::bigint[]) AS t(pet, status, version, expected)
-    WHERE p.generation = $5 AND p.pet = t.pet AND p.pet = ANY($1) AND p.version = t.expected";
+    CROSS JOIN LATERAL (
+        SELECT ctid FROM pets
+        WHERE generation = $5 AND pets.pet = t.pet AND pets.version = t.expected OFFSET 0) AS found(place)
+    WHERE pets.ctid = found.place";
 
 const ADD: &str = "
     INSERT INTO pet_counts AS c (generation, slot, available, pending, sold)
@@ -58,8 +63,10 @@ const COUNTS: &str = "
     FROM pet_counts WHERE generation = (SELECT serving FROM read_models WHERE name = $1)";
 
 const STAND: &str = "
-    SELECT generation, pet, status, version FROM pets
-    WHERE generation = (SELECT serving FROM read_models WHERE name = $2) AND pet = ANY($1)";
+    SELECT p.generation, p.pet, p.status, p.version
+    FROM unnest($1::uuid[]) AS asked(pet) CROSS JOIN LATERAL (
+        SELECT generation, pet, status, version FROM pets
+        WHERE generation = (SELECT serving FROM read_models WHERE name = $2) AND pets.pet = asked.pet OFFSET 0) AS p";
 
 const KNOWN_BEFORE: &str = "
     SELECT count(*) FROM pets

@@ -9,18 +9,22 @@ use uuid::Uuid;
 use super::{Transaction, query};
 use crate::error::StoreError;
 
-// OFFSET 0 keeps it a search for each id: joined, a plan that was made while the inbox was empty reads all of the day's.
+// OFFSET 0 keeps each a search for one row: joined, a plan that was made while a table was empty reads all of the day's, or
+// all of the queue's.
 //
 // A parked row that is found is locked: an operator's replay holds it until its message is published, and whoever met
 // that message before would take it for a copy of a parked one and drop it.
 const KNOWN: &str = "
     WITH waiting AS (
-        SELECT key FROM parked WHERE queue = $1 AND key = ANY($4) AND state = 'parked' FOR SHARE)
+        SELECT p.key FROM unnest($4::text[]) AS t(key) CROSS JOIN LATERAL (
+            SELECT key FROM parked
+            WHERE parked.queue = $1 AND parked.key = t.key AND state = 'parked' OFFSET 0 FOR SHARE) AS p)
     SELECT i.id, NULL::text AS key, false AS is_parked, i.hash, i.answers, i.answered_at
     FROM unnest($3::uuid[]) AS t(id) CROSS JOIN LATERAL (
         SELECT id, hash, answers, answered_at FROM inbox
         WHERE inbox.consumer = $1 AND inbox.day = $2 AND inbox.id = t.id OFFSET 0) AS i
-    UNION ALL SELECT NULL, key, false, NULL, NULL, NULL FROM deferred WHERE queue = $1 AND key = ANY($4)
+    UNION ALL SELECT NULL, d.key, false, NULL, NULL, NULL FROM unnest($4) AS t(key) CROSS JOIN LATERAL (
+        SELECT key FROM deferred WHERE deferred.queue = $1 AND deferred.key = t.key OFFSET 0) AS d
     UNION ALL SELECT NULL, key, true, NULL, NULL, NULL FROM waiting";
 
 /// A message within one consumer's inbox: the day of its time, and its id.
