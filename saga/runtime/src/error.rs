@@ -23,8 +23,8 @@ pub enum StoreError {
         /// What the reader met.
         why: String,
     },
-    /// Another copy handled the same message at the same time; this transaction is rolled back.
-    #[error("another copy of the process handled the same message meanwhile")]
+    /// The message was handled or set aside before, or by another copy meanwhile; this transaction is rolled back.
+    #[error("the same message was handled or set aside before, or by another copy of the process meanwhile")]
     Overtaken,
     /// The transaction was shared with others; all hear the same.
     #[error("{0}")]

@@ -9,6 +9,7 @@ use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, B
 use lapin::types::{FieldTable, ShortString};
 use lapin::{Channel, Connection, Consumer};
 use tokio::task::{JoinError, JoinSet};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::connection::{ANSWER, Broker, Pause, Purpose, Session, open_channel};
@@ -22,6 +23,11 @@ pub const PREFETCH: u16 = 256;
 pub const BATCH: usize = 128;
 /// A message that was delivered this often before is handled alone: it may be what crashed us.
 const ALONE: u32 = 2;
+/// How long acknowledgements are gathered: each that goes alone is one more entry that RabbitMQ writes to its log, and costs
+/// it as much as a message. Should the process die meanwhile, so many more messages come again, and are known.
+const GATHER: Duration = Duration::from_millis(50);
+/// How many deliveries may wait for their acknowledgement: far less than the prefetch, so that it never runs dry.
+const MOST_UNACKNOWLEDGED: u64 = 64;
 /// How long a batch may go on when its connection has ended, or the process is stopping.
 const FINISH: Duration = Duration::from_secs(4);
 
@@ -98,6 +104,15 @@ struct Taker {
     counters: Counters,
     over: CancellationToken,
     cancelled: bool,
+    acknowledged: u64,
+    done: Option<Done>,
+}
+
+/// What is handled and not acknowledged: everything up to this number, and until when it may wait.
+#[derive(Clone, Copy)]
+struct Done {
+    last: u64,
+    until: Instant,
 }
 
 /// Messages that are handled together, and the number that acknowledges them; none while other messages of the last one's
@@ -128,7 +143,8 @@ impl Taker {
         let consume = channel.basic_consume(subscription.queue.into(), "".into(), options, arguments);
         let consumer = within(ANSWER, format!("consuming {}", subscription.queue), consume).await?;
         let tag = consumer.tag();
-        Ok(Self { subscription, channel, consumer, tag, counters: counters.clone(), over, cancelled: false })
+        let counters = counters.clone();
+        Ok(Self { subscription, channel, consumer, tag, counters, over, cancelled: false, acknowledged: 0, done: None })
     }
 
     async fn run(mut self) -> Result<(), BrokerError> {
@@ -144,10 +160,13 @@ impl Taker {
 
     /// Waits for a message and takes those that came with it. `None` when it is over.
     async fn take(&mut self) -> Result<Option<Vec<Arrived>>, BrokerError> {
-        let first = tokio::select! {
-            biased;
-            () = self.over.cancelled() => return Ok(None),
-            first = self.consumer.next() => first,
+        let first = loop {
+            tokio::select! {
+                biased;
+                () = self.over.cancelled() => return Ok(None),
+                first = self.consumer.next() => break first,
+                () = until(self.done), if self.done.is_some() => self.acknowledge().await?,
+            }
         };
         let mut all = vec![self.arrived(first)?];
         let mut count = all[0].messages.len();
@@ -177,6 +196,8 @@ impl Taker {
     /// is over.
     async fn handle(&mut self, batch: Batch) -> Result<bool, BrokerError> {
         let (queue, deliver) = (self.subscription.queue, Arc::clone(&self.subscription.deliver));
+        // What came before may come again, should one of its neighbours crash us: it is settled at once.
+        let again = batch.messages.iter().any(|message| message.delivery_count > 0);
         let mut work = deliver.deliver(queue, batch.messages);
         let done = tokio::select! {
             done = &mut work => done,
@@ -189,13 +210,24 @@ impl Taker {
         if done.is_err() {
             return if self.over.is_cancelled() { Ok(false) } else { Err(BrokerError::GivenUp(queue)) };
         }
-        // Batches are handled one after the other, so everything before the last one is settled.
-        if let Some(last) = batch.last {
-            let acknowledged = self.channel.basic_ack(last, BasicAckOptions { multiple: true });
-            within(ANSWER, format!("acknowledging messages of {queue}"), acknowledged).await?;
-        }
         self.counters.batches.inc();
+        if let Some(last) = batch.last {
+            let until = self.done.map_or_else(|| Instant::now() + GATHER, |done| done.until);
+            self.done = Some(Done { last, until });
+            if again || last - self.acknowledged >= MOST_UNACKNOWLEDGED || until <= Instant::now() {
+                self.acknowledge().await?;
+            }
+        }
         Ok(true)
+    }
+
+    /// Batches are handled one after the other, so everything before the last one is settled.
+    async fn acknowledge(&mut self) -> Result<(), BrokerError> {
+        let (queue, Some(Done { last, .. })) = (self.subscription.queue, self.done.take()) else { return Ok(()) };
+        let acknowledging = self.channel.basic_ack(last, BasicAckOptions { multiple: true });
+        within(ANSWER, format!("acknowledging messages of {queue}"), acknowledging).await?;
+        self.acknowledged = last;
+        Ok(())
     }
 
     async fn cancel(&mut self) {
@@ -206,12 +238,19 @@ impl Taker {
         }
     }
 
-    /// Gives back what was handed out and is not handled.
+    /// Acknowledges what is handled, and gives back the rest of what was handed out.
     async fn leave(mut self) -> Result<(), BrokerError> {
+        self.acknowledge().await?;
         if !self.cancelled {
             self.cancel().await;
         }
         within(ANSWER, "closing a channel", self.channel.close(200, "OK".into())).await
+    }
+}
+
+async fn until(done: Option<Done>) {
+    if let Some(Done { until, .. }) = done {
+        tokio::time::sleep_until(until).await;
     }
 }
 

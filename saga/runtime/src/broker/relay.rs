@@ -30,7 +30,7 @@ const SWEEP_EVERY: Duration = Duration::from_secs(2);
 const SWEEP_AGAIN: Duration = Duration::from_millis(20);
 /// How long removals of marks are gathered: a transaction for each message would cost as much as handling it. Should the
 /// process die meanwhile, so many more messages go out twice.
-const GATHER: Duration = Duration::from_millis(20);
+const GATHER: Duration = Duration::from_millis(100);
 /// How many marks are removed together, more or less.
 const MOST_MARKS: usize = 1_000;
 /// How long somebody waits for a message of theirs to be published.

@@ -46,7 +46,8 @@ impl Delivery {
         };
         let count = arrived.len();
         // On the heap: its statements that travel together make it large, and whoever awaits it would be larger still.
-        let after = Box::pin(attempt.settle(handler.as_ref(), arrived, held)).await?;
+        let settled = Box::pin(attempt.settle(handler.as_ref(), arrived, held)).await;
+        let after = settled.inspect_err(|_| self.repeats.expect(queue, true))?;
         transaction.commit().await?;
         self.publish.committed(&client, self.topology, after.outbound, &after.again).await;
         handler.committed(&after.handled);
@@ -76,32 +77,32 @@ impl<'a> Attempt<'a> {
         held: bool,
     ) -> Result<After, StoreError> {
         let (good, mut aside) = self.sort(arrived);
-        let batch = messages_of(&good);
-        // Almost always nothing of it is known. So the handler locks and decides, which writes nothing, while that is
-        // looked up: one round trip for both, and for BEGIN. While history is replayed it is the other way around.
-        let (known, ahead) = if self.delivery.repeats.had_nothing_new(self.queue) {
-            let (_, known) = together(self.transaction.start(), self.known(&good)).await?;
-            (known, None)
-        } else {
-            let looking = together(self.known(&good), self.decide(handler, &batch));
-            let (_, (known, decided)) = together(self.transaction.start(), looking).await?;
-            (known, Some(decided))
-        };
-        let total = good.len();
-        let (fresh, repeated) = self.fresh(good, &known, held, &mut aside);
-        self.delivery.repeats.note(self.queue, total > 0 && fresh.is_empty());
-        let all_fresh = fresh.len() == total;
-        let rest = if all_fresh { Vec::new() } else { messages_of(&fresh) };
-        let decided = match ahead.filter(|_| all_fresh) {
-            Some(decided) => decided,
-            None => self.decide(handler, if all_fresh { &batch } else { &rest }).await?,
-        };
+        // Almost always nothing of it was here before. So nobody looks, and the inbox tells; while history is replayed, or
+        // after a failure, it is the other way around.
+        let look = held || self.delivery.repeats.expected(self.queue);
+        let (fresh, repeated) = if look { self.look(good, held, &mut aside).await? } else { (good, Vec::new()) };
+        let batch = messages_of(&fresh);
+        let (_, decided) = together(self.transaction.start(), self.decide(handler, &batch)).await?;
         for one in aside {
             self.set_aside(one).await?;
         }
         let repeated = if handler.answers_again() { repeated } else { Vec::new() };
-        let (outbound, again) = self.write(&fresh, decided, repeated).await?;
-        Ok(After { outbound, again, handled: if all_fresh { batch } else { rest } })
+        let (outbound, again) = self.write(&fresh, decided, repeated, look).await?;
+        Ok(After { outbound, again, handled: batch })
+    }
+
+    /// What was not handled before and does not wait here, and the recorded answers of what was handled.
+    async fn look(
+        self,
+        good: Vec<Candidate>,
+        held: bool,
+        aside: &mut Vec<Aside>,
+    ) -> Result<(Vec<Candidate>, Vec<MessageRef>), StoreError> {
+        let (_, known) = together(self.transaction.start(), self.known(&good)).await?;
+        let total = good.len();
+        let (fresh, repeated) = self.fresh(good, &known, held, aside);
+        self.delivery.repeats.expect(self.queue, fresh.len() < total);
+        Ok((fresh, repeated))
     }
 
     /// What a handler may see, each message once and in order; and what it may not.
@@ -182,15 +183,19 @@ impl<'a> Attempt<'a> {
         fresh: &[Candidate],
         decided: Decided<'_>,
         repeated: Vec<MessageRef>,
+        looked: bool,
     ) -> Result<(Vec<Outbound>, Vec<i64>), StoreError> {
         let Decided { verdicts, save } = decided;
         let mut done = Vec::with_capacity(fresh.len());
         for (candidate, verdict) in fresh.iter().zip(verdicts) {
             match verdict {
                 Verdict::Done(output) => done.push((candidate, output)),
-                Verdict::PutOff { reason } => self.try_later(candidate, &reason).await?,
+                Verdict::PutOff { reason } => {
+                    self.not_overtaken(candidate, looked).await?;
+                    self.try_later(candidate, &reason).await?;
+                }
                 Verdict::Park { reason, detail } => {
-                    self.not_overtaken(candidate).await?;
+                    self.not_overtaken(candidate, looked).await?;
                     self.park(candidate, reason, &detail).await?;
                 }
             }
@@ -204,16 +209,21 @@ impl<'a> Attempt<'a> {
         let repeated = repeated.into_iter().map(|message| Mark { message, queue: None });
         let resend: Vec<Mark> = repeated.chain(done.iter().flat_map(|(_, output)| again(&output.resend))).collect();
         let send: Vec<Outgoing> = done.iter().flat_map(|(_, output)| output.send.iter().cloned()).collect();
-        let received = Receipts { consumer: self.queue, now: self.now, receipts: &receipts };
+        let unseen = done.iter().filter(|_| !looked).map(|(candidate, _)| candidate.key.as_str()).collect();
+        let received = Receipts { consumer: self.queue, now: self.now, receipts: &receipts, unseen };
         let recorded = record(self.transaction, self.delivery.topology, received, send, &resend);
         let (_, (_, sent)) = together(save, together(keep(self.transaction, &kept), recorded)).await?;
         Ok(sent)
     }
 
-    /// While another copy commits the same message, a handler may read some rows from before and some from after,
-    /// and find that they contradict each other. What it would set aside is a duplicate then.
-    async fn not_overtaken(self, candidate: &Candidate) -> Result<(), StoreError> {
-        if self.is_handled(&candidate.message).await? { Err(StoreError::Overtaken) } else { Ok(()) }
+    /// What a handler would set aside may be a duplicate, when nobody looked; or while another copy commits the same
+    /// message: it reads some rows from before and some from after, and finds that they contradict each other.
+    async fn not_overtaken(self, candidate: &Candidate, looked: bool) -> Result<(), StoreError> {
+        let key = [candidate.key.as_str()];
+        let unseen = if looked { &[][..] } else { &key };
+        let known = known(self.transaction, self.queue, [candidate.message.reference()], unseen).await?;
+        let is_fresh = known.handled.is_empty() && known.deferred.is_empty() && known.parked.is_empty();
+        if is_fresh { Ok(()) } else { Err(StoreError::Overtaken) }
     }
 
     pub(super) async fn is_handled(self, message: &Message) -> Result<bool, StoreError> {

@@ -1,9 +1,10 @@
 //! One delivery, from the broker's bytes to the acknowledgement: the policy around every handler.
 //!
-//! A batch is one transaction: what was handled before is found, the handler decides, and inbox,
-//! journal, outbox, deferred and parked rows are written with its changes. Only then is it
-//! acknowledged. What fails is run again message by message, so that one bad message cannot fail
-//! its neighbours; what fails alone is put off, and parked in the end.
+//! A batch is one transaction: the handler decides, and inbox, journal, outbox, deferred and parked
+//! rows are written with its changes. Only then is it acknowledged. The inbox is the judge of what was
+//! handled before: a row that is there already fails the batch, and it is run again, with a look first.
+//! What fails then is run message by message, so that one bad message cannot fail its neighbours; what
+//! fails alone is put off, and parked in the end.
 
 mod aside;
 mod attempt;
@@ -52,18 +53,18 @@ pub(crate) struct Delivery {
     pub(crate) repeats: Repeats,
 }
 
-/// Queues whose last batch had nothing new: the next one will hardly have, either.
+/// Queues whose last batch had something that was handled or set aside before: the next one may have, too.
 #[derive(Debug, Default)]
 pub(crate) struct Repeats(Mutex<BTreeSet<&'static str>>);
 
 impl Repeats {
-    fn had_nothing_new(&self, queue: &str) -> bool {
+    fn expected(&self, queue: &str) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(queue)
     }
 
-    fn note(&self, queue: &'static str, nothing_new: bool) {
+    fn expect(&self, queue: &'static str, repeats: bool) {
         let mut queues = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if nothing_new {
+        if repeats {
             queues.insert(queue);
         } else {
             queues.remove(queue);
@@ -82,7 +83,12 @@ pub(crate) enum Origin<'a> {
 impl Deliver for Delivery {
     fn deliver<'a>(&'a self, queue: &'static str, batch: Vec<Incoming>) -> BoxFuture<'a, Result<(), Stopping>> {
         Box::pin(async move {
-            match self.until_it_is_there(queue, &batch).await? {
+            let mut settled = self.until_it_is_there(queue, &batch).await?;
+            if settled.as_ref().is_err_and(|error| error.remedy() == Remedy::Again) {
+                // Somebody was first with one of them, or with something that they touch: now it is seen.
+                settled = self.until_it_is_there(queue, &batch).await?;
+            }
+            match settled {
                 Ok(()) => Ok(()),
                 Err(error) if batch.len() == 1 => self.give_up(queue, &batch[0], error).await,
                 Err(error) => {

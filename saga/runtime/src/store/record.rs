@@ -15,6 +15,8 @@ use crate::handler::Outgoing;
 //
 // The parts of one statement run in no order of their own. Each waits for the inbox by counting its rows: it is written
 // first, by key, so that copies which meet do so there and cannot deadlock further on.
+//
+// A message of which nobody looked whether it waits here: nothing is searched for while nothing waits in its queue.
 const RECORD: &str = "
     WITH received AS (
         INSERT INTO inbox (consumer, day, id, hash, type, saga_id, received_at, note, answers, answered_at)
@@ -26,25 +28,35 @@ const RECORD: &str = "
     journaled AS (
         INSERT INTO journal (day, id, time, type, saga_id, body)
         SELECT * FROM unnest($11::date[], $12::uuid[], $13::timestamptz[], $14::text[], $15::uuid[], $16::bytea[])
-        WHERE (SELECT count(*) FROM received) IS NOT NULL)
-    INSERT INTO outbox (day, message_id, queue)
-    SELECT t.day, t.id, t.queue
-    FROM unnest($17::date[], $18::uuid[], $19::text[]) WITH ORDINALITY AS t(day, id, queue, n)
-    WHERE (SELECT count(*) FROM received) IS NOT NULL
-    ORDER BY t.n RETURNING id";
+        WHERE (SELECT count(*) FROM received) IS NOT NULL),
+    marked AS (
+        INSERT INTO outbox (day, message_id, queue)
+        SELECT t.day, t.id, t.queue
+        FROM unnest($17::date[], $18::uuid[], $19::text[]) WITH ORDINALITY AS t(day, id, queue, n)
+        WHERE (SELECT count(*) FROM received) IS NOT NULL
+        ORDER BY t.n RETURNING id)
+    SELECT id FROM marked
+    UNION ALL SELECT NULL FROM unnest($20::text[]) AS t(key)
+    WHERE EXISTS (SELECT FROM parked WHERE queue = $1) AND EXISTS (
+        SELECT FROM parked WHERE parked.queue = $1 AND parked.key = t.key AND state = 'parked' OFFSET 0)
+    UNION ALL SELECT NULL FROM unnest($20::text[]) AS t(key)
+    WHERE EXISTS (SELECT FROM deferred WHERE queue = $1) AND EXISTS (
+        SELECT FROM deferred WHERE deferred.queue = $1 AND deferred.key = t.key OFFSET 0)";
 
 /// Messages that a consumer has handled.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Receipts<'a> {
     pub(crate) consumer: &'a str,
     pub(crate) now: Time,
     pub(crate) receipts: &'a [Receipt<'a>],
+    /// The keys of messages of which nobody has looked whether they are put off or parked.
+    pub(crate) unseen: Vec<&'a str>,
 }
 
 impl Receipts<'_> {
     /// Nothing was: somebody asked over HTTP, or an alarm rang.
     pub(crate) fn nothing() -> Self {
-        Self { consumer: "", now: Time::UNIX_EPOCH, receipts: &[] }
+        Self { consumer: "", now: Time::UNIX_EPOCH, receipts: &[], unseen: Vec::new() }
     }
 }
 
@@ -60,6 +72,9 @@ pub(crate) struct Receipt<'a> {
 
 /// Notes down what was received, what is sent, and what is sent again, in order. What comes back is to be handed to the
 /// relay once the transaction is committed, with the marks of what goes out again.
+///
+/// # Errors
+/// [`StoreError`]; [`StoreError::Overtaken`] when a message of which nobody had looked waits here.
 pub(crate) async fn record(
     transaction: &Transaction<'_>,
     topology: &Topology,
@@ -67,13 +82,13 @@ pub(crate) async fn record(
     send: Vec<Outgoing>,
     resend: &[Mark],
 ) -> Result<(Vec<Outbound>, Vec<i64>), StoreError> {
-    let Receipts { consumer, now, receipts } = received;
-    if receipts.is_empty() && send.is_empty() && resend.is_empty() {
+    let Receipts { consumer, now, receipts, unseen } = received;
+    if receipts.is_empty() && unseen.is_empty() && send.is_empty() && resend.is_empty() {
         return Ok((Vec::new(), Vec::new()));
     }
     let bodies: Vec<Vec<u8>> = send.iter().map(|o| o.message.to_bytes()).collect();
     let (inbox, journal, outbox) = (Inbox::of(receipts), Journal::of(&send, &bodies), Outbox::of(&send, resend));
-    let params: [Param<'_>; 19] = [
+    let params: [Param<'_>; 20] = [
         &consumer,
         &now,
         &inbox.days,
@@ -93,9 +108,11 @@ pub(crate) async fn record(
         &outbox.days,
         &outbox.ids,
         &outbox.queues,
+        &unseen,
     ];
     let rows = query(transaction, RECORD, &params).await?;
-    let mut marks = rows.iter().map(|row| row.get::<_, i64>(0));
+    let marks: Option<Vec<i64>> = rows.iter().map(|row| row.get(0)).collect();
+    let mut marks = marks.ok_or(StoreError::Overtaken)?.into_iter();
     let new: Vec<i64> = marks.by_ref().take(send.len()).collect();
     let again = marks.collect();
     let outbound = send.into_iter().zip(bodies).zip(new);
