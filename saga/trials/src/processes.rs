@@ -119,6 +119,18 @@ impl System {
         Ok(Self { amqp: at_port(&self.amqp, amqp)?, databases, ..self.clone() })
     }
 
+    /// The same, for processes on PostgreSQL's own machine: they reach it through its socket in that directory.
+    ///
+    /// # Errors
+    /// When a URL is none.
+    pub(crate) fn through_socket(&self, dir: &str) -> Result<Self, Trouble> {
+        let databases = self.databases.iter().map(|(name, urls)| {
+            let (owner, app) = (at_socket(&urls.owner, dir)?, at_socket(&urls.app, dir)?);
+            Ok((*name, DatabaseUrls { owner, app }))
+        });
+        Ok(Self { databases: databases.collect::<Result<_, Trouble>>()?, ..self.clone() })
+    }
+
     fn environment(
         &self,
         process: &Process,
@@ -154,6 +166,13 @@ impl System {
 fn at_port(url: &str, port: u16) -> Result<String, Trouble> {
     let url = url.parse::<reqwest::Url>().ok().and_then(|mut url| url.set_port(Some(port)).ok().map(|()| url));
     url.map(String::from).ok_or_else(|| Trouble::Unmet("a server's URL names no host and port".into()))
+}
+
+/// The URL of the same database by a socket in a directory, which stands in place of the host, percent-encoded.
+fn at_socket(url: &str, dir: &str) -> Result<String, Trouble> {
+    let host: String = dir.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let url = url.parse::<reqwest::Url>().ok().and_then(|mut url| url.set_host(Some(&host)).ok().map(|()| url));
+    url.map(String::from).ok_or_else(|| Trouble::Unmet("a server's URL names no host".into()))
 }
 
 /// What bounds the stream of all events, in age and bytes: a policy, since a stream's own arguments cannot change.
@@ -313,6 +332,17 @@ mod tests {
             app: "postgres://a:p@127.0.0.1:11/pets".into(),
         };
         assert_eq!(through.databases, [("pets", urls)]);
+    }
+
+    #[test]
+    fn a_process_beside_postgresql_reaches_the_same_database_through_its_socket() {
+        let url = at_socket("postgres://o:p@127.0.0.1:15432/pets", "/var/lib/x y").unwrap();
+        let config: tokio_postgres::Config = url.parse().unwrap();
+        assert_eq!(config.get_hosts(), [tokio_postgres::config::Host::Unix("/var/lib/x y".into())]);
+        assert_eq!(
+            (config.get_ports(), config.get_dbname(), config.get_user()),
+            (&[15432][..], Some("pets"), Some("o"))
+        );
     }
 
     #[test]

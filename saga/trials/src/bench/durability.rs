@@ -16,12 +16,17 @@ pub struct Durability {
     pub servers: String,
     /// PostgreSQL's settings.
     pub postgres: BTreeMap<String, String>,
+    /// How the processes reach PostgreSQL: `socket` or `tcp`.
+    pub transport: String,
     /// How many queues there are of each type.
     pub queues: BTreeMap<String, usize>,
 }
 
 const SETTINGS: &str = "SELECT name, current_setting(name) FROM pg_settings WHERE name IN
     ('fsync', 'synchronous_commit', 'full_page_writes', 'shared_buffers', 'max_wal_size', 'wal_compression')";
+
+// These connections go the processes' way.
+const TRANSPORT: &str = "SELECT CASE WHEN inet_server_addr() IS NULL THEN 'socket' ELSE 'tcp' END";
 
 /// Asks both servers.
 ///
@@ -35,7 +40,9 @@ pub(super) async fn read(ground: &Ground) -> Result<Durability, Trouble> {
     for kind in management.queue_types(VHOST).await? {
         *queues.entry(kind).or_default() += 1;
     }
-    Ok(Durability { servers: crate::tests::versions(&ground.servers).await?, postgres, queues })
+    let transport = ground.databases.sagas.query_one(TRANSPORT, &[]).await;
+    let transport = transport.map_err(Trouble::sql("asking how it was reached"))?.get(0);
+    Ok(Durability { servers: crate::tests::versions(&ground.servers).await?, postgres, transport, queues })
 }
 
 impl Durability {
@@ -44,7 +51,9 @@ impl Durability {
     pub fn line(&self) -> String {
         let settings = self.postgres.iter().map(|(name, value)| format!("{name}={value}"));
         let queues = self.queues.iter().map(|(kind, count)| format!("{count} {kind}"));
-        let all: Vec<String> = settings.chain([format!("queues: {}", queues.collect::<Vec<_>>().join(", "))]).collect();
+        let queues = queues.collect::<Vec<_>>().join(", ");
+        let all: Vec<String> =
+            settings.chain([format!("by {}", self.transport), format!("queues: {queues}")]).collect();
         format!("{}; {}", self.servers, all.join(" "))
     }
 }

@@ -6,7 +6,8 @@ use crate::demo::{Shop, Urls};
 use crate::invariants::Databases;
 use crate::processes::{self, Process, System};
 use crate::screen::Line;
-use crate::servers::{Endpoints, Given, Place, Stack, Trouble, apt::Suite, postgres::Size, programs::Programs};
+use crate::servers::postgres::{self, Size};
+use crate::servers::{Endpoints, Given, Place, Stack, Trouble, apt::Suite, programs::Programs};
 
 use super::{Goal, Plan};
 
@@ -95,6 +96,9 @@ async fn make(stack: &mut Stack, plan: &Plan) -> Result<(Endpoints, System, Vec<
     let servers = Given::default().or_of(stack)?;
     line.done(&format!("{} (private, new)", crate::tests::versions(&servers).await?));
     let mut system = System::prepare(stack, &servers).await?;
+    if let Some(dir) = postgres::socket_dir(stack) {
+        system = system.through_socket(&dir)?;
+    }
     system.copies = plan.copies;
     system.settings = settings(plan);
     let line = Line::start("processes", "starting");

@@ -140,8 +140,12 @@ mod tests {
             stream: true,
             batches: "commands".to_owned(),
         };
-        let durability =
-            Durability { servers: "PostgreSQL 15".into(), postgres: [].into(), queues: [("quorum".into(), 10)].into() };
+        let durability = Durability {
+            servers: "PostgreSQL 15".into(),
+            postgres: [].into(),
+            transport: "tcp".into(),
+            queues: [("quorum".into(), 10)].into(),
+        };
         let report = Report { plan, durability, measured: measured.to_vec() };
         let text = report.markdown();
         let rows: Vec<Vec<&str>> = text.lines().map(|line| line.split('|').map(str::trim).collect()).collect();

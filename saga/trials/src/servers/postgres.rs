@@ -20,6 +20,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How often to start it again while sessions of one that was killed are still leaving, and how long to let them.
 const LEAVING: (u32, Duration) = (20, Duration::from_millis(500));
 
+/// A socket's path has at most 107 bytes; its name here is `.s.PGSQL.` and a port.
+const LONGEST_SOCKET_DIR: usize = 90;
+
 /// How much memory a PostgreSQL takes, and how much log it writes until a checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Size {
@@ -52,7 +55,7 @@ pub fn launch(stack: &mut Stack, programs: &PostgresPrograms) -> Result<(), Trou
     }
     let port = stack.ports.free("postgres")?;
     let settings = home.join("sagaforge.conf");
-    write_private(&settings, settings_text(port, stack.size).as_bytes())?;
+    write_private(&settings, settings_text(port, socket_dir(stack).as_deref(), stack.size).as_bytes())?;
     stack.place.give(&settings)?;
     let mut command = programs.command("postgres");
     command.arg("-D").arg(&data).current_dir(&home);
@@ -93,6 +96,13 @@ pub fn url(stack: &mut Stack) -> Result<String, Trouble> {
     Ok(format!("postgres://{USER}:{}@127.0.0.1:{}", stack.secrets.get("postgres")?, stack.ports.of("postgres")?))
 }
 
+/// Where its Unix socket is: with its data, for the eyes of its account alone. `None` where that path is too long for one.
+#[must_use]
+pub fn socket_dir(stack: &Stack) -> Option<String> {
+    let dir = stack.data("postgres").into_os_string().into_string().ok()?;
+    (dir.len() <= LONGEST_SOCKET_DIR && !dir.contains(['\'', ',', '"'])).then_some(dir)
+}
+
 /// Makes the data directory beside its place and moves it there whole, so that an interruption leaves none.
 fn create(stack: &mut Stack, programs: &PostgresPrograms, home: &Path, data: &Path) -> Result<(), Trouble> {
     let half = home.join("data.new");
@@ -121,13 +131,14 @@ fn create(stack: &mut Stack, programs: &PostgresPrograms, home: &Path, data: &Pa
 }
 
 /// Durable as in earnest (fsync stays on), and no session that hangs for ever.
-fn settings_text(port: u16, size: Size) -> String {
+fn settings_text(port: u16, socket_dir: Option<&str>, size: Size) -> String {
     let Size { shared_buffers, max_wal_size } = size;
+    let socket_dir = socket_dir.unwrap_or_default();
     format!(
         "# Written at each start.\n\
          listen_addresses = '127.0.0.1'\n\
          port = {port}\n\
-         unix_socket_directories = ''\n\
+         unix_socket_directories = '{socket_dir}'\n\
          max_connections = 300\n\
          shared_buffers = {shared_buffers}\n\
          max_wal_size = {max_wal_size}\n\

@@ -8,6 +8,7 @@ mod command;
 mod crashes;
 mod faults;
 mod fifty;
+mod flat;
 mod garbage;
 mod idle;
 mod ids;
