@@ -111,11 +111,7 @@ impl System {
     /// # Errors
     /// When a URL is none.
     pub(crate) fn through(&self, amqp: u16, postgres: u16) -> Result<Self, Trouble> {
-        let databases = self.databases.iter().map(|(name, urls)| {
-            let (owner, app) = (at_port(&urls.owner, postgres)?, at_port(&urls.app, postgres)?);
-            Ok((*name, DatabaseUrls { owner, app }))
-        });
-        let databases = databases.collect::<Result<_, Trouble>>()?;
+        let databases = self.databases_at(|url| at_port(url, postgres))?;
         Ok(Self { amqp: at_port(&self.amqp, amqp)?, databases, ..self.clone() })
     }
 
@@ -124,11 +120,15 @@ impl System {
     /// # Errors
     /// When a URL is none.
     pub(crate) fn through_socket(&self, dir: &str) -> Result<Self, Trouble> {
-        let databases = self.databases.iter().map(|(name, urls)| {
-            let (owner, app) = (at_socket(&urls.owner, dir)?, at_socket(&urls.app, dir)?);
-            Ok((*name, DatabaseUrls { owner, app }))
-        });
-        Ok(Self { databases: databases.collect::<Result<_, Trouble>>()?, ..self.clone() })
+        Ok(Self { databases: self.databases_at(|url| at_socket(url, dir))?, ..self.clone() })
+    }
+
+    fn databases_at(
+        &self,
+        at: impl Fn(&str) -> Result<String, Trouble>,
+    ) -> Result<Vec<(&'static str, DatabaseUrls)>, Trouble> {
+        let moved = |urls: &DatabaseUrls| Ok(DatabaseUrls { owner: at(&urls.owner)?, app: at(&urls.app)? });
+        self.databases.iter().map(|(name, urls)| Ok((*name, moved(urls)?))).collect()
     }
 
     fn environment(
