@@ -6,11 +6,12 @@ use std::time::Duration;
 use futures_util::{FutureExt, StreamExt};
 use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicQosOptions};
-use lapin::types::{FieldTable, ShortString};
+use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{Channel, Connection, Consumer};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::connection::{ANSWER, Broker, Pause, Purpose, Session, open_channel};
 use super::counters::Counters;
@@ -115,6 +116,17 @@ struct Done {
     until: Instant,
 }
 
+/// Where this consumer stands among those of the process's other copies, by lot, for each queue anew. RabbitMQ gives messages
+/// to the first that has room for them: one copy then has large batches as long as it keeps up, and the next has what is too
+/// much for it, where all would have small ones.
+/// See <https://www.rabbitmq.com/docs/consumer-priority>.
+#[expect(clippy::disallowed_methods, reason = "a lot is drawn; it is no id")]
+fn rank() -> FieldTable {
+    let (mut arguments, (_, lot, ..)) = (FieldTable::default(), Uuid::new_v4().as_fields());
+    arguments.insert("x-priority".into(), AMQPValue::LongInt(i32::from(lot)));
+    arguments
+}
+
 /// Messages that are handled together, and the number that acknowledges them; none while other messages of the last one's
 /// AMQP message are still to come.
 struct Batch {
@@ -139,7 +151,7 @@ impl Taker {
         // Without a prefetch, memory is the limit.
         let prefetch = channel.basic_qos(PREFETCH, BasicQosOptions::default());
         within(ANSWER, "setting the prefetch", prefetch).await?;
-        let (options, arguments) = (BasicConsumeOptions::default(), FieldTable::default());
+        let (options, arguments) = (BasicConsumeOptions::default(), rank());
         let consume = channel.basic_consume(subscription.queue.into(), "".into(), options, arguments);
         let consumer = within(ANSWER, format!("consuming {}", subscription.queue), consume).await?;
         let tag = consumer.tag();

@@ -1,12 +1,13 @@
 //! Consumers: what is acknowledged and when, and what comes again.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use lapin::Channel;
 use lapin::options::QueueDeleteOptions;
-use saga_runtime::broker::consumer::{self, BATCH, Subscription};
+use saga_runtime::broker::consumer::{self, BATCH, PREFETCH, Subscription};
 use saga_runtime::broker::relay::forward_batch;
 use saga_runtime::broker::{Broker, ConfirmChannel, Link, Stopping};
 use saga_runtime::testing::{Servers, eventually};
@@ -14,7 +15,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::parts::{
-    PATIENCE, Recorder, WORK, connect, connection_name, declared, kill, left, outbound, ready, to_work,
+    PATIENCE, Recorder, WORK, connect, connection_name, consumers, declared, kill, left, outbound, ready, to_work,
 };
 
 /// A consumer at work.
@@ -40,11 +41,15 @@ impl Running {
 async fn with_messages(servers: &Servers, count: i64) -> (Broker, Channel) {
     let broker = declared(servers).await;
     let connection = connect(servers).await;
-    let publishing = ConfirmChannel::open(&connection).await.unwrap();
-    let batch = (0..count).map(|mark| outbound(mark, to_work())).collect();
-    let (forwarded, error) = forward_batch(&publishing, batch).await;
-    assert!(error.is_none() && forwarded.published.len() == usize::try_from(count).unwrap());
+    publish(&ConfirmChannel::open(&connection).await.unwrap(), 0..count).await;
     (broker, connection.create_channel().await.unwrap())
+}
+
+async fn publish(publishing: &ConfirmChannel, marks: Range<i64>) {
+    let batch: Vec<_> = marks.map(|mark| outbound(mark, to_work())).collect();
+    let count = batch.len();
+    let (forwarded, error) = forward_batch(publishing, batch).await;
+    assert!(error.is_none() && forwarded.published.len() == count);
 }
 
 #[tokio::test]
@@ -60,6 +65,36 @@ async fn messages_come_in_order_and_in_batches_of_what_is_there() {
     assert!(sizes.iter().all(|size| (1..=BATCH).contains(size)) && sizes.len() < 500, "{sizes:?}");
     assert_eq!(left(&channel, WORK).await, 0, "acknowledged, so nothing came back when the consumer left");
     assert_eq!((broker.counters().delivered.get(), broker.counters().redelivered.get()), (1_000, 0));
+}
+
+#[tokio::test]
+async fn of_two_copies_one_takes_all_that_it_has_room_for_the_other_what_is_left_or_all_once_it_is_alone() {
+    let servers = Servers::claim().await;
+    let (broker, channel) = with_messages(&servers, 0).await;
+    let copies = [Recorder::gated(), Recorder::gated()];
+    let mut running = copies.each_ref().map(|copy| Some(Running::on(&broker, Arc::clone(copy))));
+    eventually("both consume", PATIENCE, async || consumers(&channel, WORK).await == 2).await;
+    let connection = connect(&servers).await;
+    let publishing = ConfirmChannel::open(&connection).await.unwrap();
+    let (room, all) = (i64::from(PREFETCH), i64::from(PREFETCH) + 50);
+    publish(&publishing, 0..room).await;
+    eventually("all are with a copy", PATIENCE, async || ready(&channel, WORK).await == 0).await;
+    eventually("a batch is in hand", PATIENCE, async || copies.iter().any(|copy| !copy.numbers().is_empty())).await;
+    let (first, second) = if copies[0].numbers().is_empty() { (1, 0) } else { (0, 1) };
+    assert_eq!(copies[second].numbers(), Vec::<i64>::new(), "the first had room for all");
+
+    publish(&publishing, room..all).await;
+    eventually("the second helps", PATIENCE, async || !copies[second].numbers().is_empty()).await;
+    copies.iter().for_each(|copy| copy.gate.add_permits(1_000));
+    let handled = || copies.iter().map(|copy| copy.numbers().len()).sum::<usize>();
+    eventually("all are handled", PATIENCE, async || i64::try_from(handled()).unwrap() == all).await;
+    assert_eq!(copies[first].numbers(), Vec::from_iter(0..room));
+
+    running[first].take().unwrap().stopped().await;
+    publish(&publishing, all..all + 10).await;
+    eventually("the second has them", PATIENCE, async || copies[second].numbers().len() == 60).await;
+    running[second].take().unwrap().stopped().await;
+    assert_eq!(left(&channel, WORK).await, 0);
 }
 
 #[tokio::test]

@@ -90,18 +90,26 @@ pub(crate) fn number(body: &[u8]) -> i64 {
 
 /// How many messages wait in a queue, with nobody having them in hand.
 pub(crate) async fn ready(channel: &Channel, queue: &str) -> u32 {
-    let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-    channel.queue_declare(queue.into(), options, FieldTable::default()).await.unwrap().message_count()
+    state(channel, queue).await.message_count()
+}
+
+/// How many consume a queue.
+pub(crate) async fn consumers(channel: &Channel, queue: &str) -> u32 {
+    state(channel, queue).await.consumer_count()
 }
 
 /// How many messages wait in a queue once its consumers, and what they had in hand, are gone.
 pub(crate) async fn left(channel: &Channel, queue: &str) -> u32 {
     eventually("the queue has no consumers", PATIENCE, async || {
-        let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-        let state = channel.queue_declare(queue.into(), options, FieldTable::default()).await.unwrap();
+        let state = state(channel, queue).await;
         (state.consumer_count() == 0).then_some(state.message_count())
     })
     .await
+}
+
+async fn state(channel: &Channel, queue: &str) -> lapin::Queue {
+    let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+    channel.queue_declare(queue.into(), options, FieldTable::default()).await.unwrap()
 }
 
 /// Takes everything out of a queue, in order.
