@@ -6,23 +6,26 @@ use std::collections::BTreeMap;
 
 use saga_contract::{PetNumber, PetStatus};
 use saga_runtime::StoreError;
-use saga_runtime::store::{Statements, Transaction, execute, query, query_opt};
+use saga_runtime::store::{Param, Statements, Transaction, execute, query, query_opt};
 use tokio_postgres::types::Json;
 use uuid::Uuid;
 
 use crate::domain::Pet;
-use row::{PetRow, corrupt};
+use row::{PetRow, corrupt, pet_columns};
 
-const LOCK: &str = "SELECT to_jsonb(p) FROM pets p WHERE id = ANY($1) ORDER BY id FOR UPDATE";
+const LOCK: &str = concat!("SELECT ", pet_columns!(), " FROM pets p WHERE p.id = ANY($1) ORDER BY p.id FOR UPDATE");
 
-const BY_NUMBER: &str = "SELECT to_jsonb(p) FROM pets p WHERE id = $1";
+const BY_NUMBER: &str = concat!("SELECT ", pet_columns!(), " FROM pets p WHERE p.id = $1");
 
 // Per status first, so that the index serves a rare one among millions of others.
-const BY_STATUS: &str = "
-    SELECT to_jsonb(p) FROM unnest($1::text[]) AS asked(status)
+const BY_STATUS: &str = concat!(
+    "SELECT ",
+    pet_columns!(),
+    " FROM unnest($1::text[]) AS asked(status)
     CROSS JOIN LATERAL (
         SELECT * FROM pets WHERE pets.status = asked.status ORDER BY pets.id LIMIT $2::int8 + $3::int8) AS p
-    ORDER BY p.id OFFSET $2::int8 LIMIT $3::int8";
+    ORDER BY p.id OFFSET $2::int8 LIMIT $3::int8"
+);
 
 const FEED: &str = "SELECT id, uuid, status, version FROM pets WHERE id > $1 ORDER BY id LIMIT $2";
 
@@ -34,6 +37,16 @@ const DRAW: &str = "
 const INSERT: &str = "
     INSERT INTO pets SELECT * FROM jsonb_populate_record(NULL::pets, $1)
     ON CONFLICT DO NOTHING";
+
+// Almost every change is an order's: it moves a pet on and leaves alone what the catalogue says of it.
+const MOVE_ON: &str = "
+    UPDATE pets p
+    SET version = t.version, status = t.status,
+        reserved_by_order = t.reserved_by_order, reserved_by_saga = t.reserved_by_saga,
+        sold_to_order = t.sold_to_order, sold_to_saga = t.sold_to_saga
+    FROM unnest($1::int8[], $2::int8[], $3::int8[], $4::text[], $5::uuid[], $6::uuid[], $7::uuid[], $8::uuid[])
+         AS t(id, stored, version, status, reserved_by_order, reserved_by_saga, sold_to_order, sold_to_saga)
+    WHERE p.id = t.id AND p.id = ANY($1) AND p.version = t.stored";
 
 const UPDATE: &str = "
     UPDATE pets p
@@ -49,6 +62,8 @@ const UPDATE: &str = "
 pub struct Pets {
     known: BTreeMap<PetNumber, Pet>,
     stored: BTreeMap<PetNumber, u64>,
+    /// Whether what the catalogue says of one of them was changed.
+    described: bool,
 }
 
 impl Pets {
@@ -57,7 +72,7 @@ impl Pets {
     pub fn of(pets: impl IntoIterator<Item = Pet>) -> Self {
         let known: BTreeMap<PetNumber, Pet> = pets.into_iter().map(|pet| (pet.number, pet)).collect();
         let stored = known.values().map(|pet| (pet.number, pet.version)).collect();
-        Self { known, stored }
+        Self { known, stored, described: false }
     }
 
     /// Locks and reads pets, in the order of their numbers. Unknown ones are not in it.
@@ -84,6 +99,7 @@ impl Pets {
 
     /// Takes over a changed pet, which must be one of those that were locked.
     pub fn set(&mut self, pet: Pet) {
+        self.described |= self.known.get(&pet.number).is_none_or(|known| known.entry != pet.entry);
         self.known.insert(pet.number, pet);
     }
 
@@ -99,12 +115,40 @@ impl Pets {
             return Ok(());
         }
         let numbers: Vec<i64> = rows.iter().map(PetRow::number).collect();
-        let written = execute(transaction, UPDATE, &[&Json(&rows), &numbers, &stored]).await?;
+        let written = if self.described {
+            execute(transaction, UPDATE, &[&Json(&rows), &numbers, &stored]).await?
+        } else {
+            move_on(transaction, &rows, &numbers, &stored).await?
+        };
         if written == rows.len() as u64 {
             return Ok(());
         }
         Err(corrupt(format!("{} were to be changed, {written} had the version that was locked", rows.len())))
     }
+}
+
+async fn move_on(
+    transaction: &Transaction<'_>,
+    rows: &[PetRow],
+    numbers: &[i64],
+    stored: &[Option<i64>],
+) -> Result<u64, StoreError> {
+    let versions: Vec<i64> = rows.iter().map(|row| row.version).collect();
+    let statuses: Vec<&str> = rows.iter().map(|row| row.status.as_str()).collect();
+    let holder = |of: fn(&PetRow) -> Option<Uuid>| rows.iter().map(of).collect::<Vec<_>>();
+    let (reserved_by_order, reserved_by_saga) = (holder(|row| row.reserved_by_order), holder(|row| row.reserved_by_saga));
+    let (sold_to_order, sold_to_saga) = (holder(|row| row.sold_to_order), holder(|row| row.sold_to_saga));
+    let params: [Param<'_>; 8] = [
+        &numbers,
+        &stored,
+        &versions,
+        &statuses,
+        &reserved_by_order,
+        &reserved_by_saga,
+        &sold_to_order,
+        &sold_to_saga,
+    ];
+    execute(transaction, MOVE_ON, &params).await
 }
 
 /// The pet of this number, deleted ones included.

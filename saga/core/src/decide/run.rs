@@ -260,13 +260,15 @@ impl<'a> Run<'a> {
         (self.engine.definition.result)(&self.facts())
     }
 
-    /// Moves the alarm only when something is due before it: a write per step would buy nothing.
+    /// While answers come in, the alarm moves only when something is due before it: a write per step would buy nothing.
+    /// What waits for a person's word waits long: kept, the alarm would wake each such saga once for nothing.
     pub(super) fn set_alarm(&mut self) {
         let timers = self.next.timers(&self.engine.definition, &self.engine.timings);
         let due = timers.iter().map(|timer| timer.due).min();
+        let is_kept = self.next.phase != Phase::Prepared;
         self.next.alarm = match (due, self.next.alarm) {
             (None, _) => None,
-            (Some(due), Some(alarm)) if alarm <= due && alarm > self.now => Some(alarm),
+            (Some(due), Some(alarm)) if is_kept && alarm <= due && alarm > self.now => Some(alarm),
             (Some(due), _) => Some(due),
         };
     }

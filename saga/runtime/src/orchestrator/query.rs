@@ -5,7 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::store::read_state;
+use super::store::read_row;
 use crate::error::StoreError;
 use crate::store::{Param, Pool, Transaction, execute, query, query_opt};
 
@@ -150,7 +150,7 @@ pub async fn list(pool: &Pool, filter: &Filter) -> Result<Vec<SagaSummary>, Stor
 pub async fn find(pool: &Pool, id: Uuid) -> Result<Option<Instance>, StoreError> {
     let client = pool.get().await?;
     let row = query_opt(&client, FIND, &[&id]).await?;
-    row.map(|row| read_state(row.get(0), row.get(1))).transpose()
+    row.as_ref().map(read_row).transpose()
 }
 
 /// What the orchestrator saw of a saga, in order of time: what came in and what went out. It does not

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use saga_core::{Instance, Time};
-use serde_json::Value;
 use tokio_postgres::Row;
 use tokio_postgres::types::Json;
 use uuid::Uuid;
@@ -226,16 +225,11 @@ impl<'a> Columns<'a> {
 }
 
 /// A row of id and state. JSON that is nested too deeply for its reader is an error here, too.
-fn read_row(row: &Row) -> Result<Instance, StoreError> {
-    let id = row.get(0);
-    let unreadable =
-        |error: tokio_postgres::Error| StoreError::Corrupt { what: format!("saga {id}"), why: error.to_string() };
-    read_state(id, row.try_get(1).map_err(unreadable)?)
-}
-
-pub(super) fn read_state(id: Uuid, state: Value) -> Result<Instance, StoreError> {
-    serde_json::from_value(state)
-        .map_err(|error| StoreError::Corrupt { what: format!("saga {id}"), why: error.to_string() })
+pub(super) fn read_row(row: &Row) -> Result<Instance, StoreError> {
+    let Json(instance) = row
+        .try_get(1)
+        .map_err(|error| StoreError::Corrupt { what: format!("saga {}", row.get::<_, Uuid>(0)), why: error.to_string() })?;
+    Ok(instance)
 }
 
 fn int8(version: u64) -> i64 {
