@@ -68,7 +68,8 @@ pub async fn serve(listener: TcpListener, config: Config, shutdown: Cancellation
     let pool = writer.pool().clone();
     process.check(Arc::new(OrderIds { pool, ids: ids.clone(), names: names.clone() }));
     let (app, taker) = App::new(Desk { writer, ids, names }, waiters, wait, tokens);
-    process.background("take", |stop| taker.run(stop));
+    let turns = process.turns();
+    process.background("take", |stop| taker.run(turns, stop));
     let (routes, document) = http::routes(app);
     process.openapi(document);
     process.serve(listener, routes, shutdown).await

@@ -10,7 +10,7 @@ use saga_core::{Ids, Message, Time};
 use saga_runtime::http::problem::MEDIA_TYPE;
 use saga_runtime::http::{Json, Problem};
 use saga_runtime::store::{Gather, Gathered, gather};
-use saga_runtime::{Outgoing, Remedy, StoreError, Transaction, clock};
+use saga_runtime::{Outgoing, Remedy, StoreError, Transaction, Turns, clock};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -119,9 +119,9 @@ pub(super) fn taker(desk: Desk) -> (Taking, Taker) {
 
 impl Taker {
     /// Runs until `stop`, and until what was asked before is taken.
-    pub async fn run(self, stop: CancellationToken) {
+    pub async fn run(self, turns: Turns, stop: CancellationToken) {
         let Self { desk, gathered } = self;
-        gathered.run(MOST_TOGETHER, stop, |batch| take(&desk, batch)).await;
+        gathered.run(MOST_TOGETHER, turns, stop, |batch| take(&desk, batch)).await;
     }
 }
 

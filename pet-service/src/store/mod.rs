@@ -136,18 +136,11 @@ async fn move_on(
     let versions: Vec<i64> = rows.iter().map(|row| row.version).collect();
     let statuses: Vec<&str> = rows.iter().map(|row| row.status.as_str()).collect();
     let holder = |of: fn(&PetRow) -> Option<Uuid>| rows.iter().map(of).collect::<Vec<_>>();
-    let (reserved_by_order, reserved_by_saga) = (holder(|row| row.reserved_by_order), holder(|row| row.reserved_by_saga));
+    let (reserved_by_order, reserved_by_saga) =
+        (holder(|row| row.reserved_by_order), holder(|row| row.reserved_by_saga));
     let (sold_to_order, sold_to_saga) = (holder(|row| row.sold_to_order), holder(|row| row.sold_to_saga));
-    let params: [Param<'_>; 8] = [
-        &numbers,
-        &stored,
-        &versions,
-        &statuses,
-        &reserved_by_order,
-        &reserved_by_saga,
-        &sold_to_order,
-        &sold_to_saga,
-    ];
+    let params: [Param<'_>; 8] =
+        [&numbers, &stored, &versions, &statuses, &reserved_by_order, &reserved_by_saga, &sold_to_order, &sold_to_saga];
     execute(transaction, MOVE_ON, &params).await
 }
 

@@ -21,6 +21,7 @@ pub mod store;
 pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod turns;
 
 pub use check::{Check, Disagreement, Looked};
 pub use error::{Remedy, StoreError};
@@ -30,3 +31,4 @@ pub use read_model::ReadModel;
 pub use saga_core as core;
 pub use secret::Secret;
 pub use store::{Effects, Pool, Transaction, Writer};
+pub use turns::{Turn, Turns};

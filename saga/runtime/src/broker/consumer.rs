@@ -1,5 +1,6 @@
 //! Consuming queues: take what is there, have it handled, acknowledge it, in this order.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use super::connection::{ANSWER, Broker, Pause, Purpose, Session, open_channel};
 use super::counters::Counters;
 use super::error::{BrokerError, within};
 use super::{Deliver, Incoming, arrived};
+use crate::turns::{Turn, Turns};
 
 /// How many messages the broker hands out before it waits for acknowledgements.
 pub const PREFETCH: u16 = 256;
@@ -42,12 +44,12 @@ pub struct Subscription {
 }
 
 /// Consumes all these queues until stopped, over as many connections as it takes; each queue has a
-/// channel and a task of its own. When stopped, no more messages are taken, the batch in hand is
+/// channel and a task of its own, and their batches take turns. When stopped, no more messages are taken, the batch in hand is
 /// finished and acknowledged (for at most 4 s), and the rest goes back to the broker.
-pub async fn run(broker: Broker, subscriptions: Vec<Subscription>, stop: CancellationToken) {
+pub async fn run(broker: Broker, subscriptions: Vec<Subscription>, turns: Turns, stop: CancellationToken) {
     let mut pause = Pause::new();
     loop {
-        match session(&broker, &subscriptions, &stop).await {
+        match session(&broker, &subscriptions, &turns, &stop).await {
             Ok(()) => break broker.left(Purpose::Consuming),
             Err(error) => broker.ended(Purpose::Consuming, &error),
         }
@@ -57,7 +59,12 @@ pub async fn run(broker: Broker, subscriptions: Vec<Subscription>, stop: Cancell
     }
 }
 
-async fn session(broker: &Broker, subscriptions: &[Subscription], stop: &CancellationToken) -> Result<(), BrokerError> {
+async fn session(
+    broker: &Broker,
+    subscriptions: &[Subscription],
+    turns: &Turns,
+    stop: &CancellationToken,
+) -> Result<(), BrokerError> {
     let session = tokio::select! {
         session = broker.session(Purpose::Consuming) => session?,
         () = stop.cancelled() => return Ok(()),
@@ -67,7 +74,7 @@ async fn session(broker: &Broker, subscriptions: &[Subscription], stop: &Cancell
     let mut tasks = JoinSet::new();
     for subscription in subscriptions {
         let taker = Taker::open(&connection, subscription.clone(), broker.counters(), over.clone()).await?;
-        tasks.spawn(taker.run());
+        tasks.spawn(taker.run(turns.clone()));
     }
     let ended = tokio::select! {
         fault = faults.next() => Err(fault),
@@ -159,8 +166,8 @@ impl Taker {
         Ok(Self { subscription, channel, consumer, tag, counters, over, cancelled: false, acknowledged: 0, done: None })
     }
 
-    async fn run(mut self) -> Result<(), BrokerError> {
-        while let Some(arrived) = self.take().await? {
+    async fn run(mut self, turns: Turns) -> Result<(), BrokerError> {
+        while let Some((arrived, _turn)) = self.take(&turns).await? {
             for batch in batches(arrived) {
                 if self.over.is_cancelled() || !self.handle(batch).await? {
                     return self.leave().await;
@@ -170,8 +177,8 @@ impl Taker {
         self.leave().await
     }
 
-    /// Waits for a message and takes those that came with it. `None` when it is over.
-    async fn take(&mut self) -> Result<Option<Vec<Arrived>>, BrokerError> {
+    /// Waits for a message and for a turn, and takes what is there by then. `None` when it is over.
+    async fn take(&mut self, turns: &Turns) -> Result<Option<(Vec<Arrived>, Turn)>, BrokerError> {
         let first = loop {
             tokio::select! {
                 biased;
@@ -181,6 +188,15 @@ impl Taker {
             }
         };
         let mut all = vec![self.arrived(first)?];
+        let mut taking = pin!(turns.take());
+        let turn = loop {
+            tokio::select! {
+                biased;
+                () = self.over.cancelled() => return Ok(None),
+                turn = &mut taking => break turn,
+                () = until(self.done), if self.done.is_some() => self.acknowledge().await?,
+            }
+        };
         let mut count = all[0].messages.len();
         while count < BATCH
             && let Some(next) = self.consumer.next().now_or_never()
@@ -189,7 +205,7 @@ impl Taker {
             count += more.messages.len();
             all.push(more);
         }
-        Ok(Some(all))
+        Ok(Some((all, turn)))
     }
 
     fn arrived(&self, next: Option<lapin::Result<Delivery>>) -> Result<Arrived, BrokerError> {

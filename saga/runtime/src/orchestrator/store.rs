@@ -226,9 +226,10 @@ impl<'a> Columns<'a> {
 
 /// A row of id and state. JSON that is nested too deeply for its reader is an error here, too.
 pub(super) fn read_row(row: &Row) -> Result<Instance, StoreError> {
-    let Json(instance) = row
-        .try_get(1)
-        .map_err(|error| StoreError::Corrupt { what: format!("saga {}", row.get::<_, Uuid>(0)), why: error.to_string() })?;
+    let Json(instance) = row.try_get(1).map_err(|error| StoreError::Corrupt {
+        what: format!("saga {}", row.get::<_, Uuid>(0)),
+        why: error.to_string(),
+    })?;
     Ok(instance)
 }
 

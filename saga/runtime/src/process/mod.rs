@@ -30,6 +30,7 @@ use crate::http::{Admin, Limits, Parts, Tokens};
 use crate::metrics::Metrics;
 use crate::read_model::{ReadModel, rebuild_always};
 use crate::store::{self, OutboxMarks, Pool, Publish, SchemaError, Writer};
+use crate::turns::Turns;
 
 /// What a process is, apart from its settings.
 pub struct Spec {
@@ -56,6 +57,7 @@ pub struct Process {
     publish: Publish,
     tokens: Tokens,
     metrics: Arc<Metrics>,
+    turns: Turns,
     handlers: BTreeMap<&'static str, Arc<dyn Handler>>,
     subscriptions: Vec<Subscription>,
     loops: Vec<(&'static str, Loop)>,
@@ -134,6 +136,7 @@ impl Process {
             rebuild: Arc::default(),
             checks: Checks::default(),
             metrics: Arc::new(Metrics::default()),
+            turns: Turns::default(),
             spec,
             config,
             salt,
@@ -149,6 +152,12 @@ impl Process {
     #[must_use]
     pub fn writer(&self) -> Writer {
         Writer::new(self.pool.clone(), self.spec.topology, self.publish.clone())
+    }
+
+    /// Whose batches take turns with those of the queues.
+    #[must_use]
+    pub fn turns(&self) -> Turns {
+        self.turns.clone()
     }
 
     /// The forges of the engine's ids.

@@ -106,7 +106,7 @@ impl Process {
         subscriptions.extend(delivery.handlers.keys().map(|queue| Subscription { queue, deliver: delivery.clone() }));
         let (takers, (ended, mut early)) = (TaskTracker::new(), mpsc::channel(1));
         let take = |name, work: BoxFuture<'static, ()>| takers.spawn(ending(name, work, stop.clone(), ended.clone()));
-        take("consumers", Box::pin(consumer::run(self.broker.clone(), subscriptions, stop.clone())));
+        take("consumers", Box::pin(consumer::run(self.broker.clone(), subscriptions, self.turns, stop.clone())));
         take("messages put off", Box::pin(look_for_due(delivery, stop.clone())));
         take("tombstones", Box::pin(forget_effects(self.pool.clone(), retention, stop.clone())));
         take("gauges", Box::pin(look_at_gauges(self.pool.clone(), Arc::clone(&self.metrics), stop.clone())));

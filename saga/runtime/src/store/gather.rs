@@ -5,6 +5,8 @@
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use crate::turns::Turns;
+
 /// Where to ask. Cheap to clone.
 #[derive(Debug)]
 pub struct Gather<I, O>(mpsc::Sender<Ask<I, O>>);
@@ -43,9 +45,9 @@ impl<I, O> Gather<I, O> {
 }
 
 impl<I, O> Gathered<I, O> {
-    /// Does what was asked for, at most `most` together, until it is stopped and has done what was asked for before.
-    /// `work` gives an answer for each item, in their order.
-    pub async fn run<F>(mut self, most: usize, stop: CancellationToken, work: impl Fn(Vec<I>) -> F)
+    /// Does what was asked for, at most `most` together and each time in a turn, until it is stopped and has done what was
+    /// asked for before. `work` gives an answer for each item, in their order.
+    pub async fn run<F>(mut self, most: usize, turns: Turns, stop: CancellationToken, work: impl Fn(Vec<I>) -> F)
     where
         F: Future<Output = Vec<O>>,
     {
@@ -58,6 +60,12 @@ impl<I, O> Gathered<I, O> {
                     self.0.close();
                     continue;
                 }
+            }
+            let _turn = turns.take().await;
+            while asks.len() < most
+                && let Ok(more) = self.0.try_recv()
+            {
+                asks.push(more);
             }
             let (items, answers): (Vec<I>, Vec<_>) = asks.drain(..).map(|ask| (ask.item, ask.answer)).unzip();
             for (answer, done) in answers.into_iter().zip(work(items).await) {
@@ -92,7 +100,7 @@ mod tests {
                 items.iter().map(|item| item * 10).collect()
             }
         };
-        let running = tokio::spawn(gathered.run(3, stop.clone(), work));
+        let running = tokio::spawn(gathered.run(3, Turns::default(), stop.clone(), work));
         let first = tokio::spawn({
             let ask = ask.clone();
             async move { ask.ask(1).await }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use lapin::options::{BasicGetOptions, BasicPublishOptions};
 use lapin::{BasicProperties, Channel};
+use saga_runtime::Turns;
 use saga_runtime::broker::batch::{Batches, CONTENT_TYPE};
 use saga_runtime::broker::consumer::{self, Subscription};
 use saga_runtime::broker::{Broker, Marks, Outbound, Stopping, relay};
@@ -40,7 +41,7 @@ async fn published(broker: &Broker, channel: &Channel, batches: Batches, message
 async fn handled(broker: &Broker, recorder: &Arc<Recorder>, count: usize) {
     let stop = CancellationToken::new();
     let subscriptions = vec![Subscription { queue: WORK, deliver: Arc::clone(recorder) as _ }];
-    let running = tokio::spawn(consumer::run(broker.clone(), subscriptions, stop.clone()));
+    let running = tokio::spawn(consumer::run(broker.clone(), subscriptions, Turns::default(), stop.clone()));
     eventually("all are handled", PATIENCE, async || recorder.numbers().len() >= count).await;
     stop.cancel();
     running.await.unwrap();
@@ -122,7 +123,7 @@ async fn a_batch_of_anybodys_is_taken_apart_byte_for_byte_and_what_only_looks_li
     let recorder = Recorder::gated();
     let stop = CancellationToken::new();
     let subscriptions = vec![Subscription { queue: WORK, deliver: Arc::clone(&recorder) as _ }];
-    let running = tokio::spawn(consumer::run(broker.clone(), subscriptions, stop.clone()));
+    let running = tokio::spawn(consumer::run(broker.clone(), subscriptions, Turns::default(), stop.clone()));
     recorder.gate.add_permits(10);
     eventually("all came", PATIENCE, async || recorder.sizes().iter().sum::<usize>() == 5).await;
     stop.cancel();

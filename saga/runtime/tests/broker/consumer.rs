@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use lapin::Channel;
 use lapin::options::QueueDeleteOptions;
+use saga_runtime::Turns;
 use saga_runtime::broker::consumer::{self, BATCH, PREFETCH, Subscription};
 use saga_runtime::broker::relay::forward_batch;
 use saga_runtime::broker::{Broker, ConfirmChannel, Link, Stopping};
@@ -26,9 +27,13 @@ struct Running {
 
 impl Running {
     fn on(broker: &Broker, deliver: Arc<Recorder>) -> Self {
+        Self::in_turns(broker, deliver, Turns::default())
+    }
+
+    fn in_turns(broker: &Broker, deliver: Arc<Recorder>, turns: Turns) -> Self {
         let stop = CancellationToken::new();
         let subscriptions = vec![Subscription { queue: WORK, deliver }];
-        Self { done: tokio::spawn(consumer::run(broker.clone(), subscriptions, stop.clone())), stop }
+        Self { done: tokio::spawn(consumer::run(broker.clone(), subscriptions, turns, stop.clone())), stop }
     }
 
     async fn stopped(self) {
@@ -50,6 +55,23 @@ async fn publish(publishing: &ConfirmChannel, marks: Range<i64>) {
     let count = batch.len();
     let (forwarded, error) = forward_batch(publishing, batch).await;
     assert!(error.is_none() && forwarded.published.len() == count);
+}
+
+#[tokio::test]
+async fn a_batch_waits_for_its_turn_and_takes_up_what_arrives_meanwhile() {
+    let servers = Servers::claim().await;
+    let (broker, channel) = with_messages(&servers, 100).await;
+    let (recorder, turns) = (Recorder::new(|_| Ok(())), Turns::default());
+    let others = turns.take().await;
+    let running = Running::in_turns(&broker, Arc::clone(&recorder), turns);
+    eventually("all are handed out", PATIENCE, async || ready(&channel, WORK).await == 0).await;
+    assert!(recorder.sizes().is_empty(), "another batch has its turn");
+    drop(others);
+    eventually("all are handled", PATIENCE, async || recorder.numbers().len() == 100).await;
+    assert_eq!(recorder.numbers(), Vec::from_iter(0..100));
+    assert!(recorder.sizes()[0] > 1, "the first message waited, and others came meanwhile");
+    running.stopped().await;
+    assert_eq!(left(&channel, WORK).await, 0);
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 
+use saga_runtime::Turns;
 use saga_runtime::broker::Incoming;
 use saga_runtime::broker::consumer::{self, Subscription};
 use saga_runtime::testing::{Servers, eventually};
@@ -94,7 +95,7 @@ async fn properties_that_no_client_writes_end_no_connection_and_the_bodies_arriv
     let broker = declared(&servers).await;
     let (recorder, stop) = (Recorder::new(|_| Ok(())), CancellationToken::new());
     let subscriptions = vec![Subscription { queue: WORK, deliver: Arc::<Recorder>::clone(&recorder) }];
-    let consuming = tokio::spawn(consumer::run(broker.clone(), subscriptions, stop.clone()));
+    let consuming = tokio::spawn(consumer::run(broker.clone(), subscriptions, Turns::default(), stop.clone()));
     let url = servers.amqp_url().to_owned();
     let publishing = tokio::task::spawn_blocking(move || {
         let mut raw = Raw::open(&url);
