@@ -65,7 +65,7 @@ impl Messages {
         let verdicts = jobs.into_iter().zip(batch).map(decide).map(|verdict| verdict.unwrap_or_else(|park| park));
         let verdicts = verdicts.collect();
         Ok(Decided::new(verdicts, async move {
-            together(ledger.save(transaction, now), effects.save(transaction, now)).await?;
+            together(ledger.save(transaction), effects.save(transaction, now)).await?;
             Ok(())
         }))
     }

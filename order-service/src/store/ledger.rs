@@ -3,39 +3,30 @@
 use std::collections::BTreeMap;
 
 use saga_contract::{Money, OrderNumber, Reason};
-use saga_core::Time;
 use saga_runtime::StoreError;
-use saga_runtime::store::{Param, Transaction, execute, query, together};
+use saga_runtime::store::{Param, Transaction, execute, query};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::rows::{ORDER_ID, order_columns, read_order, read_request, request_columns, request_order};
-use crate::domain::{Order, Request, State};
+use super::rows::{read_request, request_columns, request_order};
+use crate::domain::{Request, State};
 
-// Two statements, not a join: a join that waited for the lock would show the order as it was before.
 const LOCK: &str = concat!(
     "SELECT ",
     request_columns!(),
     " FROM requests r WHERE r.order_id = ANY($1) ORDER BY r.order_id FOR UPDATE"
 );
 const LOCK_NUMBER: &str = concat!("SELECT ", request_columns!(), " FROM requests r WHERE r.number = $1 FOR UPDATE");
-const ORDERS: &str = concat!("SELECT ", order_columns!(), ", o.order_id FROM orders o WHERE o.order_id = ANY($1)");
 
-const UPDATE_REQUESTS: &str = "
+const UPDATE: &str = "
     UPDATE requests r SET version = t.version, granted = t.granted, cancellation_requested = t.cancellation_requested,
-           state = t.state, reason = t.reason
-    FROM unnest($1::uuid[], $2::int8[], $3::int8[], $4::bool[], $5::bool[], $6::text[], $7::text[])
-         AS t(order_id, expected, version, granted, cancellation_requested, state, reason)
+           state = t.state, reason = t.reason, order_state = t.order_state, order_reason = t.order_reason,
+           total = t.total, currency = t.currency
+    FROM unnest($1::uuid[], $2::int8[], $3::int8[], $4::bool[], $5::bool[], $6::text[], $7::text[], $8::text[],
+                $9::text[], $10::int8[], $11::text[])
+         AS t(order_id, expected, version, granted, cancellation_requested, state, reason, order_state, order_reason,
+              total, currency)
     WHERE r.order_id = t.order_id AND r.order_id = ANY($1) AND r.version = t.expected";
-const INSERT_ORDERS: &str = "
-    INSERT INTO orders (order_id, state, reason, total, currency, version, created_at, updated_at)
-    SELECT t.*, $7, $7 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::int8[], $5::text[], $6::int8[]) AS t";
-const UPDATE_ORDERS: &str = "
-    UPDATE orders o SET state = t.state, reason = t.reason, total = t.total, currency = t.currency,
-           version = t.version, updated_at = $7
-    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::int8[], $5::text[], $6::int8[], $8::text[])
-         AS t(order_id, state, reason, total, currency, version, expected)
-    WHERE o.order_id = t.order_id AND o.order_id = ANY($1) AND o.state = t.expected";
 
 /// The requests that a transaction touches: locked, changed in memory, written once.
 #[derive(Debug, Default)]
@@ -64,10 +55,7 @@ impl Ledger {
         if orders.is_empty() {
             return Ok(Self::default());
         }
-        let params: [Param<'_>; 1] = [&orders];
-        let (requests, orders) =
-            together(query(transaction, LOCK, &params), query(transaction, ORDERS, &params)).await?;
-        Self::read(&requests, &orders)
+        Self::read(&query(transaction, LOCK, &[&orders]).await?)
     }
 
     /// Locks the request with this public number, and gives it back with its ledger.
@@ -80,22 +68,11 @@ impl Ledger {
     ) -> Result<Option<(Uuid, Self)>, StoreError> {
         let requests = query(transaction, LOCK_NUMBER, &[&number.get()]).await?;
         let Some(order) = requests.first().map(request_order) else { return Ok(None) };
-        let orders = query(transaction, ORDERS, &[&vec![order]]).await?;
-        Ok(Some((order, Self::read(&requests, &orders)?)))
+        Ok(Some((order, Self::read(&requests)?)))
     }
 
-    fn read(requests: &[Row], orders: &[Row]) -> Result<Self, StoreError> {
-        let mut stored = BTreeMap::new();
-        for row in requests {
-            let request = read_request(row)?;
-            stored.insert(request.order, request);
-        }
-        for row in orders {
-            if let Some(request) = stored.get_mut(&row.get(ORDER_ID)) {
-                request.life = read_order(row, 0)?;
-            }
-        }
-        Ok(Self::of(stored.into_values()))
+    fn read(requests: &[Row]) -> Result<Self, StoreError> {
+        Ok(Self::of(requests.iter().map(read_request).collect::<Result<Vec<_>, _>>()?))
     }
 
     /// The request of an order, with what this transaction changed.
@@ -107,98 +84,43 @@ impl Ledger {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn save(self, transaction: &Transaction<'_>, now: Time) -> Result<(), StoreError> {
+    pub async fn save(self, transaction: &Transaction<'_>) -> Result<(), StoreError> {
         let pairs = self.stored.values().zip(self.current.values());
-        let changed: Vec<(&Request, &Request)> = pairs.filter(|(stored, current)| stored != current).collect();
+        let (stored, changed): (Vec<&Request>, Vec<&Request>) =
+            pairs.filter(|(stored, current)| stored != current).unzip();
         if changed.is_empty() {
             return Ok(());
         }
-        together(update_requests(transaction, &changed), write_orders(transaction, &changed, now)).await?;
-        Ok(())
+        let orders: Vec<Uuid> = changed.iter().map(|r| r.order).collect();
+        let expected: Vec<i64> = stored.iter().map(|r| version(r)).collect();
+        let versions: Vec<i64> = changed.iter().map(|r| version(r)).collect();
+        let granted: Vec<bool> = changed.iter().map(|r| r.granted).collect();
+        let cancelling: Vec<bool> = changed.iter().map(|r| r.cancellation_requested).collect();
+        let states: Vec<&str> = changed.iter().map(|r| end_state(r).as_str()).collect();
+        let reasons: Vec<Option<&str>> =
+            changed.iter().map(|r| r.end.as_ref().map(|end| end.reason.as_str())).collect();
+        let lives = || changed.iter().map(|r| r.life.as_ref());
+        let order_states: Vec<Option<&str>> = lives().map(|life| life.map(|order| order.state.as_str())).collect();
+        let order_reasons: Vec<Option<&str>> = lives().map(|life| life?.reason.as_ref().map(Reason::as_str)).collect();
+        let totals: Vec<Option<Money>> = lives().map(|life| life?.total).collect();
+        let amounts: Vec<Option<i64>> = totals.iter().map(|total| total.map(Money::amount)).collect();
+        let currencies: Vec<Option<String>> =
+            totals.iter().map(|total| Some(total.as_ref()?.currency().to_string())).collect();
+        let params: [Param<'_>; 11] = [
+            &orders,
+            &expected,
+            &versions,
+            &granted,
+            &cancelling,
+            &states,
+            &reasons,
+            &order_states,
+            &order_reasons,
+            &amounts,
+            &currencies,
+        ];
+        all_written(execute(transaction, UPDATE, &params).await?, changed.len())
     }
-}
-
-async fn update_requests(transaction: &Transaction<'_>, changed: &[(&Request, &Request)]) -> Result<(), StoreError> {
-    let orders: Vec<Uuid> = changed.iter().map(|(_, r)| r.order).collect();
-    let expected: Vec<i64> = changed.iter().map(|(s, _)| version(s)).collect();
-    let versions: Vec<i64> = changed.iter().map(|(_, r)| version(r)).collect();
-    let granted: Vec<bool> = changed.iter().map(|(_, r)| r.granted).collect();
-    let cancelling: Vec<bool> = changed.iter().map(|(_, r)| r.cancellation_requested).collect();
-    let states: Vec<&str> = changed.iter().map(|(_, r)| end_state(r).as_str()).collect();
-    let reasons: Vec<Option<&str>> =
-        changed.iter().map(|(_, r)| r.end.as_ref().map(|end| end.reason.as_str())).collect();
-    let rows = execute(
-        transaction,
-        UPDATE_REQUESTS,
-        &[&orders, &expected, &versions, &granted, &cancelling, &states, &reasons],
-    )
-    .await?;
-    all_written(rows, changed.len())
-}
-
-/// Orders as the columns of one statement.
-#[derive(Default)]
-struct Columns<'a> {
-    orders: Vec<Uuid>,
-    states: Vec<&'a str>,
-    reasons: Vec<Option<&'a str>>,
-    totals: Vec<Option<i64>>,
-    currencies: Vec<Option<String>>,
-    versions: Vec<i64>,
-}
-
-impl<'a> Columns<'a> {
-    fn add(&mut self, request: &Request, order: &'a Order) {
-        self.orders.push(request.order);
-        self.states.push(order.state.as_str());
-        self.reasons.push(order.reason.as_ref().map(Reason::as_str));
-        self.totals.push(order.total.map(Money::amount));
-        self.currencies.push(order.total.map(|total| total.currency().to_string()));
-        self.versions.push(version(request));
-    }
-}
-
-async fn write_orders(
-    transaction: &Transaction<'_>,
-    changed: &[(&Request, &Request)],
-    now: Time,
-) -> Result<(), StoreError> {
-    let (mut new, mut old, mut expected) = (Columns::default(), Columns::default(), Vec::new());
-    for (stored, current) in changed {
-        match (&stored.life, &current.life) {
-            (None, Some(order)) => new.add(current, order),
-            (Some(before), Some(order)) if before != order => {
-                old.add(current, order);
-                expected.push(before.state.as_str());
-            }
-            (Some(_) | None, None) | (Some(_), Some(_)) => {}
-        }
-    }
-    together(insert_orders(transaction, &new, now), update_orders(transaction, &old, &expected, now)).await?;
-    Ok(())
-}
-
-async fn insert_orders(transaction: &Transaction<'_>, new: &Columns<'_>, now: Time) -> Result<(), StoreError> {
-    if new.orders.is_empty() {
-        return Ok(());
-    }
-    let Columns { orders, states, reasons, totals, currencies, versions } = new;
-    let params: [Param<'_>; 7] = [orders, states, reasons, totals, currencies, versions, &now];
-    all_written(execute(transaction, INSERT_ORDERS, &params).await?, orders.len())
-}
-
-async fn update_orders(
-    transaction: &Transaction<'_>,
-    old: &Columns<'_>,
-    expected: &[&str],
-    now: Time,
-) -> Result<(), StoreError> {
-    if old.orders.is_empty() {
-        return Ok(());
-    }
-    let Columns { orders, states, reasons, totals, currencies, versions } = old;
-    let params: [Param<'_>; 8] = [orders, states, reasons, totals, currencies, versions, &now, &expected];
-    all_written(execute(transaction, UPDATE_ORDERS, &params).await?, orders.len())
 }
 
 /// Rows are locked before they are changed, so one that is not as expected is a fault of ours.

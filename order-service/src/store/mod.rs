@@ -14,7 +14,7 @@ use tokio_postgres::types::Json;
 use uuid::Uuid;
 
 use crate::domain::{Request, State};
-use rows::{HASH, corrupt, order_columns, read_whole, request_columns};
+use rows::{HASH, corrupt, read_request, request_columns};
 
 pub use ledger::Ledger;
 
@@ -30,14 +30,7 @@ pub fn migrations() -> refinery::Runner {
 
 macro_rules! select_requests {
     ($rest:literal) => {
-        concat!(
-            "SELECT ",
-            request_columns!(),
-            ", ",
-            order_columns!(),
-            ", r.request_hash FROM requests r LEFT JOIN orders o USING (order_id) ",
-            $rest
-        )
+        concat!("SELECT ", request_columns!(), ", r.request_hash FROM requests r ", $rest)
     };
 }
 
@@ -46,7 +39,7 @@ const FIND_MANY: &str = select_requests!("WHERE r.order_id = ANY($1)");
 // The state that is shown (`Request::state`), as SQL.
 const LIST: &str = select_requests!(
     "WHERE ($1::uuid IS NULL OR r.user_id = $1)
-       AND ($2::text IS NULL OR $2 = CASE WHEN r.state <> 'requested' THEN r.state ELSE coalesce(o.state, 'requested') END)
+       AND ($2::text IS NULL OR $2 = CASE WHEN r.state <> 'requested' THEN r.state ELSE coalesce(r.order_state, 'requested') END)
      ORDER BY r.created_at DESC, r.number DESC OFFSET $3 LIMIT $4"
 );
 
@@ -127,7 +120,7 @@ pub async fn insert(
 /// [`StoreError`].
 pub async fn find(on: &impl Statements, order: Uuid) -> Result<Option<(Request, Vec<u8>)>, StoreError> {
     let rows = query(on, FIND_MANY, &[&vec![order]]).await?;
-    rows.first().map(|row| Ok((read_whole(row)?, row.get(HASH)))).transpose()
+    rows.first().map(|row| Ok((read_request(row)?, row.get(HASH)))).transpose()
 }
 
 /// The request with this public number.
@@ -135,7 +128,7 @@ pub async fn find(on: &impl Statements, order: Uuid) -> Result<Option<(Request, 
 /// # Errors
 /// [`StoreError`].
 pub async fn find_number(on: &impl Statements, number: OrderNumber) -> Result<Option<Request>, StoreError> {
-    query_opt(on, FIND, &[&number.get()]).await?.as_ref().map(read_whole).transpose()
+    query_opt(on, FIND, &[&number.get()]).await?.as_ref().map(read_request).transpose()
 }
 
 /// The requests of these orders, in any order.
@@ -143,7 +136,7 @@ pub async fn find_number(on: &impl Statements, number: OrderNumber) -> Result<Op
 /// # Errors
 /// [`StoreError`].
 pub async fn find_many(on: &impl Statements, orders: &[Uuid]) -> Result<Vec<Request>, StoreError> {
-    query(on, FIND_MANY, &[&orders]).await?.iter().map(read_whole).collect()
+    query(on, FIND_MANY, &[&orders]).await?.iter().map(read_request).collect()
 }
 
 /// Requests, newest first.
@@ -153,5 +146,5 @@ pub async fn find_many(on: &impl Statements, orders: &[Uuid]) -> Result<Vec<Requ
 pub async fn list(on: &impl Statements, filter: &Filter) -> Result<Vec<Request>, StoreError> {
     let state = filter.state.map(State::as_str);
     let rows = query(on, LIST, &[&filter.user, &state, &filter.skip, &filter.limit]).await?;
-    rows.iter().map(read_whole).collect()
+    rows.iter().map(read_request).collect()
 }

@@ -13,24 +13,14 @@ use crate::domain::{End, Order, Request, State};
 macro_rules! request_columns {
     () => {
         "r.order_id, r.number, r.user_id, r.pet, r.pet_id, r.items, r.ship_date, r.saga_id, r.created_at,
-         r.version, r.granted, r.cancellation_requested, r.state, r.reason"
+         r.version, r.granted, r.cancellation_requested, r.state, r.reason,
+         r.order_state, r.order_reason, r.total, r.currency"
     };
 }
+pub(super) use request_columns;
 
-/// The columns of an order, as [`read_order`] takes them.
-macro_rules! order_columns {
-    () => {
-        "o.state, o.reason, o.total, o.currency"
-    };
-}
-pub(super) use {order_columns, request_columns};
-
-/// Where the columns of an order begin behind those of a request.
-const ORDER: usize = 14;
-/// Where the hash is behind both.
+/// Where the hash is behind them.
 pub(super) const HASH: usize = 18;
-/// Where the order's id is behind the columns of an order alone.
-pub(super) const ORDER_ID: usize = 4;
 
 /// The order that a request is for.
 pub(super) fn request_order(row: &Row) -> Uuid {
@@ -38,11 +28,6 @@ pub(super) fn request_order(row: &Row) -> Uuid {
 }
 
 /// A request with its order.
-pub(super) fn read_whole(row: &Row) -> Result<Request, StoreError> {
-    Ok(Request { life: read_order(row, ORDER)?, ..read_request(row)? })
-}
-
-/// A request without its order.
 pub(super) fn read_request(row: &Row) -> Result<Request, StoreError> {
     let Json(items): Json<serde_json::Value> = row.get(5);
     let items: Items = serde_json::from_value(items).map_err(corrupt)?;
@@ -61,7 +46,7 @@ pub(super) fn read_request(row: &Row) -> Result<Request, StoreError> {
         granted: row.get(10),
         cancellation_requested: row.get(11),
         end: read_end(row.get(12), row.get(13))?,
-        life: None,
+        life: read_order(row)?,
     })
 }
 
@@ -77,13 +62,12 @@ fn read_end(state: &str, reason: Option<String>) -> Result<Option<End>, StoreErr
     Ok(Some(End { outcome, reason: reason.unwrap_or_default().into() }))
 }
 
-/// The order whose columns begin at `first`, if there is one.
-pub(super) fn read_order(row: &Row, first: usize) -> Result<Option<Order>, StoreError> {
-    let Some(name) = row.get::<_, Option<&str>>(first) else { return Ok(None) };
+fn read_order(row: &Row) -> Result<Option<Order>, StoreError> {
+    let Some(name) = row.get::<_, Option<&str>>(14) else { return Ok(None) };
     let state = State::from_name(name).ok_or_else(|| corrupt(format!("{name} is no state of an order")))?;
-    let reason: Option<String> = row.get(first + 1);
+    let reason: Option<String> = row.get(15);
     let money = |amount: i64, currency: &str| Money::new(amount, currency.parse::<Currency>()?);
-    let total = match (row.get(first + 2), row.get::<_, Option<&str>>(first + 3)) {
+    let total = match (row.get(16), row.get::<_, Option<&str>>(17)) {
         (Some(amount), Some(currency)) => Some(money(amount, currency).map_err(|e: InvalidValue| corrupt(e))?),
         (None | Some(_), None) | (None, Some(_)) => None,
     };
