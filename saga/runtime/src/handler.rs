@@ -106,7 +106,7 @@ pub struct Outgoing {
 /// A stored message to send again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Again {
-    /// Which: in this process's journal, or among the messages that it kept.
+    /// Which: in this process's journal, or kept in its inbox.
     pub message: MessageRef,
     /// Straight into this queue; by the topology's route for its type otherwise.
     pub queue: Option<String>,

@@ -13,7 +13,7 @@ use crate::clock;
 use crate::error::StoreError;
 use crate::handler::{Decided, Handler, Outgoing, Output, Verdict};
 use crate::store::{
-    Due, Handled, Key, Known, Mark, Receipt, Receipts, Transaction, again, keep, known, record, take_due, together,
+    Due, Handled, Key, Known, Mark, Receipt, Receipts, Transaction, again, known, record, take_due, together,
 };
 
 /// A queue's messages in a transaction.
@@ -177,7 +177,7 @@ impl<'a> Attempt<'a> {
         (fresh, repeated)
     }
 
-    /// The handler's changes, inbox, kept messages, journal and outbox: one round trip. What comes back is to be published.
+    /// The handler's changes, inbox, journal and outbox: one round trip. What comes back is to be published.
     async fn write(
         self,
         fresh: &[Candidate],
@@ -201,18 +201,13 @@ impl<'a> Attempt<'a> {
             }
         }
         let receipts: Vec<Receipt<'_>> = done.iter().map(|(candidate, output)| receipt(candidate, output)).collect();
-        let kept: Vec<(&Message, &[u8])> = done
-            .iter()
-            .filter(|(_, output)| output.keep)
-            .map(|(candidate, _)| (&candidate.message, candidate.incoming.body.as_ref()))
-            .collect();
         let repeated = repeated.into_iter().map(|message| Mark { message, queue: None });
         let resend: Vec<Mark> = repeated.chain(done.iter().flat_map(|(_, output)| again(&output.resend))).collect();
         let send: Vec<Outgoing> = done.iter().flat_map(|(_, output)| output.send.iter().cloned()).collect();
         let unseen = done.iter().filter(|_| !looked).map(|(candidate, _)| candidate.key.as_str()).collect();
         let received = Receipts { consumer: self.queue, now: self.now, receipts: &receipts, unseen };
         let recorded = record(self.transaction, self.delivery.topology, received, send, &resend);
-        let (_, (_, sent)) = together(save, together(keep(self.transaction, &kept), recorded)).await?;
+        let (_, sent) = together(save, recorded).await?;
         Ok(sent)
     }
 
@@ -243,5 +238,6 @@ fn receipt<'a>(candidate: &'a Candidate, output: &Output) -> Receipt<'a> {
         hash: candidate.hash,
         note: output.note,
         answers: sent.chain(resent).collect(),
+        body: output.keep.then_some(candidate.incoming.body.as_ref()),
     }
 }

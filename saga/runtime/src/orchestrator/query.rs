@@ -28,9 +28,7 @@ const FIND: &str = "
 const SENT: &str = "SELECT body FROM journal WHERE saga_id = $1 ORDER BY seq";
 
 const RECEIVED: &str = "
-    SELECT i.id, i.type, i.received_at, i.note, k.body
-    FROM inbox i LEFT JOIN kept k ON k.day = i.day AND k.id = i.id
-    WHERE i.saga_id = $1 ORDER BY i.received_at";
+    SELECT id, type, received_at, note, body FROM inbox WHERE saga_id = $1 ORDER BY received_at";
 
 /// Which sagas to list, newest first.
 #[derive(Debug, Clone, Default)]

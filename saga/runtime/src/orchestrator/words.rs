@@ -11,7 +11,7 @@ use crate::store::{Transaction, Writer, audit, query_opt};
 
 // The event itself, or the copy of it that an earlier retry made.
 const STARTER: &str = "
-    SELECT body FROM kept WHERE day = $1 AND id = $2
+    SELECT body FROM inbox WHERE day = $1 AND id = $2 AND body IS NOT NULL
     UNION ALL SELECT body FROM journal WHERE day = $1 AND id = $2 LIMIT 1";
 
 /// A word that was not carried out.

@@ -22,10 +22,10 @@ const CLAIM: &str = "
     RETURNING id";
 
 const LOAD: &str = "
-    SELECT o.id, o.queue, coalesce(j.body, k.body), o.day, o.message_id
+    SELECT o.id, o.queue, coalesce(j.body, i.body), o.day, o.message_id
     FROM outbox o
     LEFT JOIN journal j ON j.day = o.day AND j.id = o.message_id
-    LEFT JOIN kept k ON k.day = o.day AND k.id = o.message_id
+    LEFT JOIN inbox i ON i.day = o.day AND i.id = o.message_id AND i.body IS NOT NULL
     WHERE o.id = ANY($1) ORDER BY o.id";
 
 /// What is to be marked: a message, and the queue that it goes straight into, if it does.
@@ -49,7 +49,7 @@ pub(crate) async fn load(
         let (mark, body): (i64, Option<Vec<u8>>) = (row.get(0), row.get(2));
         let Some(body) = body else {
             let (day, message_id): (Date, Uuid) = (row.get(3), row.get(4));
-            tracing::error!(%day, %message_id, "a message to be sent again is gone from journal and kept messages");
+            tracing::error!(%day, %message_id, "a message to be sent again is gone from journal and inbox");
             gone.push(mark);
             continue;
         };

@@ -19,11 +19,11 @@ use crate::handler::Outgoing;
 // A message of which nobody looked whether it waits here: nothing is searched for while nothing waits in its queue.
 const RECORD: &str = "
     WITH received AS (
-        INSERT INTO inbox (consumer, day, id, hash, type, saga_id, received_at, note, answers, answered_at)
+        INSERT INTO inbox (consumer, day, id, hash, type, saga_id, received_at, note, answers, answered_at, body)
         SELECT $1, t.day, t.id, t.hash, t.type, t.saga_id, $2, t.note, string_to_array(t.answers, ',')::uuid[],
-               t.answered_at
+               t.answered_at, t.body
         FROM unnest($3::date[], $4::uuid[], $5::bytea[], $6::text[], $7::uuid[], $8::text[], $9::text[],
-                    $10::timestamptz[]) AS t(day, id, hash, type, saga_id, note, answers, answered_at)
+                    $10::timestamptz[], $21::bytea[]) AS t(day, id, hash, type, saga_id, note, answers, answered_at, body)
         ORDER BY t.id RETURNING 1),
     journaled AS (
         INSERT INTO journal (day, id, time, type, saga_id, body)
@@ -68,6 +68,8 @@ pub(crate) struct Receipt<'a> {
     pub(crate) note: Option<&'static str>,
     /// What went out for it; all of one batch carry the batch's time.
     pub(crate) answers: Vec<MessageRef>,
+    /// Its bytes, if they may have to be sent again.
+    pub(crate) body: Option<&'a [u8]>,
 }
 
 /// Notes down what was received, what is sent, and what is sent again, in order. What comes back is to be handed to the
@@ -88,7 +90,7 @@ pub(crate) async fn record(
     }
     let bodies: Vec<Vec<u8>> = send.iter().map(|o| o.message.to_bytes()).collect();
     let (inbox, journal, outbox) = (Inbox::of(receipts), Journal::of(&send, &bodies), Outbox::of(&send, resend));
-    let params: [Param<'_>; 20] = [
+    let params: [Param<'_>; 21] = [
         &consumer,
         &now,
         &inbox.days,
@@ -109,6 +111,7 @@ pub(crate) async fn record(
         &outbox.ids,
         &outbox.queues,
         &unseen,
+        &inbox.bodies,
     ];
     let rows = query(transaction, RECORD, &params).await?;
     let marks: Option<Vec<i64>> = rows.iter().map(|row| row.get(0)).collect();
@@ -130,6 +133,7 @@ struct Inbox<'a> {
     notes: Vec<Option<&'a str>>,
     answers: Vec<Option<String>>,
     answered: Vec<Option<Time>>,
+    bodies: Vec<Option<&'a [u8]>>,
 }
 
 impl<'a> Inbox<'a> {
@@ -143,6 +147,7 @@ impl<'a> Inbox<'a> {
             notes: receipts.iter().map(|r| r.note).collect(),
             answers: receipts.iter().map(|r| list(&r.answers)).collect(),
             answered: receipts.iter().map(|r| r.answers.first().map(|a| a.time)).collect(),
+            bodies: receipts.iter().map(|r| r.body).collect(),
         }
     }
 }

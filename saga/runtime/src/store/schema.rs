@@ -29,9 +29,13 @@ mod runtime {
 
 /// One lock for all copies of all versions: copies of a process start at once.
 const LOCK: i64 = 0x5A6A_F0A6;
-const PARTITIONED: [&str; 3] = ["journal", "inbox", "kept"];
+const PARTITIONED: [&str; 2] = ["journal", "inbox"];
 /// Partitions are made this far ahead; a process that runs makes more in time.
 const DAYS_AHEAD: i64 = 7;
+
+/// What migration V5 emptied. None of the runtime's can drop it: they run before those of the process, whose first may have
+/// put an index on it.
+const LEFT_OVER: &str = "DROP TABLE IF EXISTS kept";
 
 /// Brings the schema up to date: the runtime's own tables, the process's, partitions and grants.
 /// Copies that start together take turns.
@@ -61,13 +65,14 @@ async fn migrate_locked(
     runtime::migrations::runner().set_migration_table_name("runtime_migrations").run_async(client).await?;
     let mut own = Runner::new(process.get_migrations());
     own.set_migration_table_name("process_migrations").run_async(client).await?;
+    client.batch_execute(LEFT_OVER).await?;
     partitions(client, today, retention).await?;
     grant(client, application_role).await?;
     Ok(())
 }
 
 /// Makes the partitions that are needed from now on, and drops those that nothing can ask for any
-/// more. Inbox and kept messages live a day longer than anything that can be replayed.
+/// more. The inbox lives a day longer than anything that can be replayed.
 ///
 /// # Errors
 /// [`StoreError`].
