@@ -97,9 +97,9 @@ async fn wake(
 
 /// Wakes sagas once a second, and again at once while there are many.
 pub async fn wake_always(orchestrator: Arc<Orchestrator>, writer: Writer, stop: CancellationToken) {
-    let mut looked = None;
+    let mut next = Instant::now();
     loop {
-        if let Err(error) = gauges(&orchestrator, writer.pool(), &mut looked).await {
+        if let Err(error) = gauges(&orchestrator, writer.pool(), &mut next).await {
             tracing::debug!(%error, "sagas could not be counted");
         }
         let wait = match wake_due(&orchestrator, &writer, AT_ONCE).await {
@@ -117,17 +117,22 @@ pub async fn wake_always(orchestrator: Arc<Orchestrator>, writer: Writer, stop: 
 }
 
 const GAUGES_EVERY: Duration = Duration::from_secs(10);
+/// How much longer than it takes to count is waited before the next time: a million sagas that wait for a person's word
+/// take seconds.
+const GAUGES_SHARE: u32 = 100;
 const OPEN: &str = "
     SELECT definition, phase, count(*), min(started_at), count(*) FILTER (WHERE needs_intervention)
     FROM sagas WHERE ended_at IS NULL GROUP BY definition, phase";
 
 /// Counts the sagas that have not ended, now and then.
-async fn gauges(orchestrator: &Orchestrator, pool: &Pool, looked: &mut Option<Instant>) -> Result<(), StoreError> {
-    if looked.is_some_and(|at| at.elapsed() < GAUGES_EVERY) {
+async fn gauges(orchestrator: &Orchestrator, pool: &Pool, next: &mut Instant) -> Result<(), StoreError> {
+    let begun = Instant::now();
+    if begun < *next {
         return Ok(());
     }
-    *looked = Some(Instant::now());
+    *next = begun + GAUGES_EVERY;
     let rows = query(&pool.get().await?, OPEN, &[]).await?;
+    *next = begun + GAUGES_EVERY.max(begun.elapsed() * GAUGES_SHARE);
     let state = |row: &tokio_postgres::Row| (row.get(0), row.get(1), row.get(2), age(row.get(3)));
     let states: Vec<(String, String, i64, Duration)> = rows.iter().map(state).collect();
     let named =
