@@ -29,8 +29,7 @@ pub(super) fn request_order(row: &Row) -> Uuid {
 
 /// A request with its order.
 pub(super) fn read_request(row: &Row) -> Result<Request, StoreError> {
-    let Json(items): Json<serde_json::Value> = row.get(5);
-    let items: Items = serde_json::from_value(items).map_err(corrupt)?;
+    let Json(items): Json<Items> = row.try_get(5).map_err(corrupt)?;
     let ship_date: Option<Time> = row.get(6);
     Ok(Request {
         order: request_order(row),

@@ -203,9 +203,9 @@ impl<'a> Attempt<'a> {
         let receipts: Vec<Receipt<'_>> = done.iter().map(|(candidate, output)| receipt(candidate, output)).collect();
         let repeated = repeated.into_iter().map(|message| Mark { message, queue: None });
         let resend: Vec<Mark> = repeated.chain(done.iter().flat_map(|(_, output)| again(&output.resend))).collect();
-        let send: Vec<Outgoing> = done.iter().flat_map(|(_, output)| output.send.iter().cloned()).collect();
         let unseen = done.iter().filter(|_| !looked).map(|(candidate, _)| candidate.key.as_str()).collect();
         let received = Receipts { consumer: self.queue, now: self.now, receipts: &receipts, unseen };
+        let send: Vec<Outgoing> = done.into_iter().flat_map(|(_, output)| output.send).collect();
         let recorded = record(self.transaction, self.delivery.topology, received, send, &resend);
         let (_, sent) = together(save, recorded).await?;
         Ok(sent)

@@ -132,9 +132,9 @@ fn fault(
 /// What a message that waits or is parked is found by: a hash of its bytes, so that nothing that came
 /// under the id of another takes that one's place.
 pub(crate) fn key_of_bytes(body: &[u8]) -> String {
-    let digest = Sha256::digest(body);
-    let hex: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    format!("sha256:{hex}")
+    let digest: [u8; 32] = Sha256::digest(body).into();
+    let half = digest.iter().take(16).fold(0_u128, |number, byte| number << 8 | u128::from(*byte));
+    format!("sha256:{half:032x}")
 }
 
 /// How a message came, as JSON that PostgreSQL can hold.
