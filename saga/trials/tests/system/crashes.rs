@@ -11,15 +11,15 @@ async fn order_service_killed_between_pet_reserved_and_order_created_makes_the_o
     shop.add_pet(1, 1000).await;
     shop.stop("order-service").await;
     let mut process = Real::start(&shop, "order-service").await;
-    // The order's row cannot be written while we hold the table; so the kill comes between the two.
+    // What became of a step cannot be written while we hold the table; so the kill comes between the two.
     let orders = &shop.databases.orders;
-    orders.batch_execute("BEGIN; LOCK TABLE orders IN EXCLUSIVE MODE").await.unwrap();
+    orders.batch_execute("BEGIN; LOCK TABLE effects IN EXCLUSIVE MODE").await.unwrap();
     let headers = [("Prefer", "respond-async".to_owned()), ("Idempotency-Key", "killed".to_owned())];
     let body = order(1, "ada", &[]);
     let taken =
         shop.send(reqwest::Method::POST, &format!("{}/api/v3/store/order", process.url), &headers, Some(&body)).await;
     assert_eq!(taken.status, 202, "{taken:?}");
-    let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'orders'::regclass";
+    let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'effects'::regclass";
     eventually("order-service is about to write the order", PATIENCE, async || count(orders, waiting).await > 0).await;
     process.kill();
     orders.batch_execute("COMMIT").await.unwrap();
