@@ -59,6 +59,21 @@ async fn two_copies_that_get_the_same_request_at_once_make_one_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_batch_that_waits_for_a_lock_keeps_no_request_from_being_taken() {
+    let shop = Shop::open().await;
+    let saga = requested(&shop).await;
+    let holder = shop.database.connect().await;
+    holder.batch_execute("BEGIN; LOCK TABLE effects IN EXCLUSIVE MODE").await.unwrap();
+    shop.hand_over(&saga.pet_reserved()).await;
+    shop.counts("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'effects'::regclass", 1).await;
+    let taken = told(shop.post(&json!({"petId": 13})).header("Prefer", "respond-async")).await;
+    assert_eq!(taken.status, StatusCode::ACCEPTED);
+    assert_eq!(shop.sent("ORDER_CREATED").await.len(), 0, "the batch waits still");
+    holder.batch_execute("COMMIT").await.unwrap();
+    shop.sends("ORDER_CREATED").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_undo_that_overtakes_leaves_a_tombstone_that_refuses_the_late_request() {
     let shop = Shop::open().await;
     let saga = requested(&shop).await;

@@ -6,30 +6,40 @@
 //! process (single requests, alarms, operators) takes no turns.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+/// How long somebody waits for a turn, and then goes ahead without one. A batch takes milliseconds; one that takes longer
+/// waits itself, for a lock or for the database, and must not hold up what has nothing to do with it.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// The turns of one process. Clones are the same.
 #[derive(Debug, Clone)]
-pub struct Turns(Arc<Semaphore>);
+pub struct Turns {
+    one: Arc<Semaphore>,
+    patience: Duration,
+}
 
-/// The right to run a batch, until it is dropped. None is ever refused: that only happens once turns are closed, and they
-/// never are.
+/// The right to run a batch, until it is dropped.
 #[derive(Debug)]
 pub struct Turn {
+    /// None: somebody else's batch goes on for too long.
     _permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Turns {
-    /// Waits for a turn; first come, first served. What is to be in the batch is best collected after it.
+    /// Waits for a turn; first come, first served, and for a second at most. What is to be in the batch is best collected
+    /// after it.
     pub async fn take(&self) -> Turn {
-        Turn { _permit: Arc::clone(&self.0).acquire_owned().await.ok() }
+        let permit = tokio::time::timeout(self.patience, Arc::clone(&self.one).acquire_owned()).await;
+        Turn { _permit: permit.ok().and_then(Result::ok) }
     }
 }
 
 impl Default for Turns {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(1)))
+        Self { one: Arc::new(Semaphore::new(1)), patience: PATIENCE }
     }
 }
 
@@ -49,5 +59,13 @@ mod tests {
         assert!((&mut third).now_or_never().is_none(), "the second asked before the third");
         drop(second.await);
         drop(third.await);
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_a_batch_without_end() {
+        let turns = Turns { patience: Duration::from_millis(1), ..Turns::default() };
+        let _endless = turns.take().await;
+        drop(turns.take().await);
+        drop(turns.take().await);
     }
 }

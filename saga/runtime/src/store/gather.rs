@@ -1,6 +1,7 @@
 //! Group commit: what many ask for at the same time is done in one transaction.
 //!
-//! Nobody waits for company: whoever comes while nothing is done begins, and what comes meanwhile is done next, together.
+//! Nobody waits for company: whoever comes while nothing is done begins as soon as it is the process's turn for it, and what
+//! comes meanwhile is done next, together.
 
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
