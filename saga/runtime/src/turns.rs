@@ -29,7 +29,13 @@ pub struct Turn {
 }
 
 impl Turns {
-    /// Waits for a turn; first come, first served, and for a second at most. What is to be in the batch is best collected
+    /// Turns for which nobody waits longer than this; by default, than a second.
+    #[must_use]
+    pub fn new(patience: Duration) -> Self {
+        Self { one: Arc::new(Semaphore::new(1)), patience }
+    }
+
+    /// Waits for a turn; first come, first served, and not without end. What is to be in the batch is best collected
     /// after it.
     pub async fn take(&self) -> Turn {
         let permit = tokio::time::timeout(self.patience, Arc::clone(&self.one).acquire_owned()).await;
@@ -39,7 +45,7 @@ impl Turns {
 
 impl Default for Turns {
     fn default() -> Self {
-        Self { one: Arc::new(Semaphore::new(1)), patience: PATIENCE }
+        Self::new(PATIENCE)
     }
 }
 
@@ -63,7 +69,7 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_waits_for_a_batch_without_end() {
-        let turns = Turns { patience: Duration::from_millis(1), ..Turns::default() };
+        let turns = Turns::new(Duration::from_millis(1));
         let _endless = turns.take().await;
         drop(turns.take().await);
         drop(turns.take().await);

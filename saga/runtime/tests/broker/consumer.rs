@@ -61,7 +61,7 @@ async fn publish(publishing: &ConfirmChannel, marks: Range<i64>) {
 async fn a_batch_waits_for_its_turn_and_takes_up_what_arrives_meanwhile() {
     let servers = Servers::claim().await;
     let (broker, channel) = with_messages(&servers, 100).await;
-    let (recorder, turns) = (Recorder::new(|_| Ok(())), Turns::default());
+    let (recorder, turns) = (Recorder::new(|_| Ok(())), Turns::new(PATIENCE));
     let others = turns.take().await;
     let running = Running::in_turns(&broker, Arc::clone(&recorder), turns);
     eventually("all are handed out", PATIENCE, async || ready(&channel, WORK).await == 0).await;
