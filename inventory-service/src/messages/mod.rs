@@ -28,10 +28,10 @@ impl Messages {
     async fn handle_batch<'a>(
         &self,
         on: &'a Transaction<'a>,
-        batch: &[Message],
+        batch: &[&Message],
         now: Time,
     ) -> Result<Decided<'a>, StoreError> {
-        let requests: Vec<_> = batch.iter().map(Request::read).collect();
+        let requests: Vec<_> = batch.iter().copied().map(Request::read).collect();
         let mut touched = Touched::default();
         requests.iter().flatten().for_each(|request| request.touches(&mut touched));
         // The effects first: what they say is then true of the rows that are read after them.
@@ -54,7 +54,7 @@ impl Messages {
 }
 
 impl Handler for Messages {
-    fn handle<'a>(&'a self, transaction: &'a Transaction<'a>, batch: &'a [Message], now: Time) -> Handling<'a> {
+    fn handle<'a>(&'a self, transaction: &'a Transaction<'a>, batch: &'a [&'a Message], now: Time) -> Handling<'a> {
         Box::pin(self.handle_batch(transaction, batch, now))
     }
 }

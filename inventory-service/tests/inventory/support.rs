@@ -54,7 +54,8 @@ impl Inventory {
     async fn attempt(&self, batch: &[Message]) -> Result<Vec<Verdict>, StoreError> {
         let mut client = self.pool.get().await?;
         let transaction = Transaction::begin(&mut client).await?;
-        let Decided { verdicts, save } = self.messages.handle(&transaction, batch, clock::now()).await?;
+        let batch = Vec::from_iter(batch);
+        let Decided { verdicts, save } = self.messages.handle(&transaction, &batch, clock::now()).await?;
         save.await?;
         transaction.commit().await?;
         Ok(verdicts)

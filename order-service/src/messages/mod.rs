@@ -52,17 +52,17 @@ impl Messages {
     async fn batch<'a>(
         &self,
         transaction: &'a Transaction<'a>,
-        batch: &[Message],
+        batch: &[&Message],
         now: Time,
     ) -> Result<Decided<'a>, StoreError> {
-        let jobs: Vec<Result<Job, Verdict>> = batch.iter().map(Job::read).collect();
+        let jobs: Vec<Result<Job, Verdict>> = batch.iter().copied().map(Job::read).collect();
         let known = || jobs.iter().filter_map(|job| job.as_ref().ok());
         let ledger = Ledger::lock(transaction, known().map(|job| job.order));
         let effects = Effects::lock(transaction, known().filter_map(Job::effect));
         let (mut ledger, mut effects) = together(ledger, effects).await?;
         let mut desk = Desk { ids: &self.ids, ledger: &mut ledger, effects: &mut effects, now };
         let decide = |(job, message): (Result<Job, Verdict>, &Message)| job.and_then(|job| desk.decide(&job, message));
-        let verdicts = jobs.into_iter().zip(batch).map(decide).map(|verdict| verdict.unwrap_or_else(|park| park));
+        let verdicts = jobs.into_iter().zip(batch.iter().copied()).map(decide).map(|verdict| verdict.unwrap_or_else(|park| park));
         let verdicts = verdicts.collect();
         Ok(Decided::new(verdicts, async move {
             together(ledger.save(transaction), effects.save(transaction, now)).await?;
@@ -72,11 +72,11 @@ impl Messages {
 }
 
 impl Handler for Messages {
-    fn handle<'a>(&'a self, transaction: &'a Transaction<'a>, batch: &'a [Message], now: Time) -> Handling<'a> {
+    fn handle<'a>(&'a self, transaction: &'a Transaction<'a>, batch: &'a [&'a Message], now: Time) -> Handling<'a> {
         Box::pin(self.batch(transaction, batch, now))
     }
 
-    fn committed(&self, batch: &[Message]) {
+    fn committed(&self, batch: &[&Message]) {
         let decided = batch.iter().filter(|message| tells_an_outcome(&message.kind));
         self.waiters.wake(decided.filter_map(|message| message.subject.parse().ok()));
     }

@@ -33,10 +33,10 @@ impl PetHandler {
     async fn handle_batch<'a>(
         &self,
         transaction: &'a Transaction<'a>,
-        batch: &[Message],
+        batch: &[&Message],
         now: Time,
     ) -> Result<Decided<'a>, StoreError> {
-        let asked: Vec<Result<Asked, Verdict>> = batch.iter().map(Asked::parse).collect();
+        let asked: Vec<Result<Asked, Verdict>> = batch.iter().copied().map(Asked::parse).collect();
         let good = || asked.iter().flatten();
         let pets = Pets::lock(transaction, good().map(Asked::pet_number));
         let (pets, effects) = together(pets, Effects::lock(transaction, good().map(Asked::key))).await?;
@@ -45,13 +45,13 @@ impl PetHandler {
             Ok(asked) => participant.answer(message, asked, now),
             Err(parked) => parked,
         };
-        let verdicts = batch.iter().zip(asked).map(answer).collect();
+        let verdicts = batch.iter().copied().zip(asked).map(answer).collect();
         Ok(Decided::new(verdicts, participant.save(transaction, now)))
     }
 }
 
 impl Handler for PetHandler {
-    fn handle<'a>(&'a self, transaction: &'a Transaction<'a>, batch: &'a [Message], now: Time) -> Handling<'a> {
+    fn handle<'a>(&'a self, transaction: &'a Transaction<'a>, batch: &'a [&'a Message], now: Time) -> Handling<'a> {
         Box::pin(self.handle_batch(transaction, batch, now))
     }
 }

@@ -40,17 +40,22 @@ pub struct Instance {
     /// Its steps, in the order of the definition's table.
     pub steps: Vec<StepRecord>,
     /// Whether the pivot's word was given, perhaps before its time.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub granted: bool,
     /// A person should look; it goes on trying.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub needs_intervention: bool,
     /// Counts the inputs applied.
     pub version: u64,
     /// When the shell must wake it, at the latest. Never later than its earliest timer, and often
     /// earlier: moving it with every step would cost a write and buy nothing.
-    #[serde(default, with = "time::serde::rfc3339::option")]
+    #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     pub alarm: Option<Time>,
+}
+
+// The state is written with each step: what most steps and most sagas do not say is left out.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// Where a saga stands.
@@ -89,7 +94,7 @@ pub struct StepRecord {
     /// Its state.
     pub state: StepState,
     /// Which run of it this is; raised only by an operator's retry.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub epoch: u32,
     /// The request that is waiting for an answer, do or undo: what a resend sends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -101,10 +106,10 @@ pub struct StepRecord {
     #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     pub resend_at: Option<Time>,
     /// How often it was sent again.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub resends: u32,
     /// Whether it was told that this request is not answered.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub overdue: bool,
     /// The data of the event that said it is done.
     #[serde(default, skip_serializing_if = "Option::is_none")]

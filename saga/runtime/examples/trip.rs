@@ -65,7 +65,7 @@ fn body(kind: &'static str, facts: &Facts<'_>) -> Result<Body, FactsError> {
 struct Agency(Ids);
 
 impl Handler for Agency {
-    fn handle<'a>(&'a self, tx: &'a Transaction<'a>, batch: &'a [Message], now: Time) -> Handling<'a> {
+    fn handle<'a>(&'a self, tx: &'a Transaction<'a>, batch: &'a [&'a Message], now: Time) -> Handling<'a> {
         Box::pin(async move {
             let keys = batch.iter().filter_map(|m| Some((m.saga_id?, meaning(&m.kind)?.1)));
             let mut effects = Effects::lock(tx, keys).await?;

@@ -21,7 +21,7 @@ pub trait Handler: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`StoreError`]: nothing of the batch happened.
-    fn handle<'a>(&'a self, transaction: &'a Transaction<'a>, batch: &'a [Message], now: Time) -> Handling<'a>;
+    fn handle<'a>(&'a self, transaction: &'a Transaction<'a>, batch: &'a [&'a Message], now: Time) -> Handling<'a>;
 
     /// Whether a request that comes again is answered again, with the stored bytes. Participants
     /// do; the orchestrator resends by its timers instead.
@@ -31,7 +31,7 @@ pub trait Handler: Send + Sync + 'static {
 
     /// Called after a batch is committed, with the messages that were handled. For waking those
     /// who wait in this process; nothing that must happen belongs here.
-    fn committed(&self, _batch: &[Message]) {}
+    fn committed(&self, _batch: &[&Message]) {}
 }
 
 /// Why a message changed nothing whose aggregate is ahead of it.

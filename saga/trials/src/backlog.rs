@@ -31,8 +31,8 @@ const FILL: &str = r#"
             '"data":{"sku":"BACKLOG","quantity":1,"price":{"amount":150,"currency":"EUR"}}}',
             id, to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), id), 'UTF8')
         FROM (SELECT gen_random_uuid() AS id FROM generate_series(1, $1::bigint)) AS ids
-        RETURNING day, id)
-    INSERT INTO outbox (day, message_id, claimed_at) SELECT day, id, now() - interval '1 hour' FROM made"#;
+        RETURNING time, id)
+    INSERT INTO outbox (time, message_id, claimed_at) SELECT time, id, now() - interval '1 hour' FROM made"#;
 
 /// Measures inventory-service alone, on servers of its own, and prints messages a second for each size.
 ///

@@ -30,7 +30,7 @@ struct After {
     outbound: Vec<Outbound>,
     /// Marks of stored messages that go out once more.
     again: Vec<i64>,
-    handled: Vec<Message>,
+    handled: Vec<Candidate>,
 }
 
 impl Delivery {
@@ -50,7 +50,7 @@ impl Delivery {
         let after = settled.inspect_err(|_| self.repeats.expect(queue, true))?;
         transaction.commit().await?;
         self.publish.committed(&client, self.topology, after.outbound, &after.again).await;
-        handler.committed(&after.handled);
+        handler.committed(&messages_of(&after.handled));
         if count > 0 {
             self.metrics.handled(queue, count, start.elapsed());
         }
@@ -88,7 +88,7 @@ impl<'a> Attempt<'a> {
         }
         let repeated = if handler.answers_again() { repeated } else { Vec::new() };
         let (outbound, again) = self.write(&fresh, decided, repeated, look).await?;
-        Ok(After { outbound, again, handled: batch })
+        Ok(After { outbound, again, handled: fresh })
     }
 
     /// What was not handled before and does not wait here, and the recorded answers of what was handled.
@@ -135,7 +135,7 @@ impl<'a> Attempt<'a> {
         known(self.transaction, self.queue, references, &keys).await
     }
 
-    async fn decide<'b>(self, handler: &'b dyn Handler, batch: &'b [Message]) -> Result<Decided<'b>, StoreError>
+    async fn decide<'b>(self, handler: &'b dyn Handler, batch: &'b [&'b Message]) -> Result<Decided<'b>, StoreError>
     where
         'a: 'b,
     {
@@ -226,8 +226,8 @@ impl<'a> Attempt<'a> {
     }
 }
 
-fn messages_of(candidates: &[Candidate]) -> Vec<Message> {
-    candidates.iter().map(|candidate| candidate.message.clone()).collect()
+fn messages_of(candidates: &[Candidate]) -> Vec<&Message> {
+    candidates.iter().map(|candidate| &candidate.message).collect()
 }
 
 fn receipt<'a>(candidate: &'a Candidate, output: &Output) -> Receipt<'a> {

@@ -154,7 +154,7 @@ async fn first_time(
     now: Time,
 ) -> Result<DryRun, StoreError> {
     // What it would write is dropped: its decision says enough.
-    let verdict = match handler.handle(transaction, std::slice::from_ref(message), now).await {
+    let verdict = match handler.handle(transaction, &[message], now).await {
         Ok(decided) => decided.verdicts.into_iter().next(),
         Err(error) if error.remedy() == crate::error::Remedy::Person => {
             return Ok(would(Would::PutOff, format!("handling fails: {error}")));

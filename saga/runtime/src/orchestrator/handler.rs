@@ -11,7 +11,7 @@ use crate::handler::{Decided, Handler, Handling, Verdict};
 use crate::store::Transaction;
 
 impl Handler for Orchestrator {
-    fn handle<'a>(&'a self, transaction: &'a Transaction<'a>, batch: &'a [Message], now: Time) -> Handling<'a> {
+    fn handle<'a>(&'a self, transaction: &'a Transaction<'a>, batch: &'a [&'a Message], now: Time) -> Handling<'a> {
         Box::pin(async move {
             let ids: BTreeSet<Uuid> = batch.iter().filter_map(|message| self.saga_of(message)).collect();
             let mut sagas = Sagas::lock(transaction, &Vec::from_iter(ids)).await?;

@@ -12,7 +12,7 @@ use crate::store::{Transaction, Writer, audit, query_opt};
 // The event itself, or the copy of it that an earlier retry made.
 const STARTER: &str = "
     SELECT body FROM inbox WHERE day = $1 AND id = $2 AND body IS NOT NULL
-    UNION ALL SELECT body FROM journal WHERE day = $1 AND id = $2 LIMIT 1";
+    UNION ALL SELECT body FROM journal WHERE day = $1 AND time = $3 AND id = $2 LIMIT 1";
 
 /// A word that was not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -77,7 +77,7 @@ async fn with_starter(
 }
 
 async fn kept(transaction: &Transaction<'_>, request: MessageRef) -> Result<Option<Message>, StoreError> {
-    let row = query_opt(transaction, STARTER, &[&request.time.date(), &request.id]).await?;
+    let row = query_opt(transaction, STARTER, &[&request.time.date(), &request.id, &request.time]).await?;
     let Some(row) = row else { return Ok(None) };
     let body: Vec<u8> = row.get(0);
     let parsed = Message::parse(&body);

@@ -11,8 +11,7 @@ use crate::metrics::Metrics;
 
 // Never more work than this, however much waits.
 const OUTBOX: &str = "
-    SELECT count(*), min(j.time) FROM (SELECT day, message_id FROM outbox ORDER BY id LIMIT 10000) AS o
-    LEFT JOIN journal j ON j.day = o.day AND j.id = o.message_id";
+    SELECT count(*), min(time) FROM (SELECT time FROM outbox ORDER BY id LIMIT 10000) AS oldest";
 const PARKED: &str = "SELECT reason, count(*) FROM parked WHERE state = 'parked' GROUP BY reason";
 const DEFERRED: &str = "SELECT count(*) FROM deferred";
 

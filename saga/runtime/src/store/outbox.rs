@@ -1,8 +1,7 @@
 //! The outbox: a narrow mark for each message that is still to be published.
 
 use futures_util::future::BoxFuture;
-use saga_core::{Message, MessageRef, Route, Topology};
-use time::Date;
+use saga_core::{Message, MessageRef, Route, Time, Topology};
 use uuid::Uuid;
 
 use super::{Pool, Statements, execute, query};
@@ -22,9 +21,9 @@ const CLAIM: &str = "
     RETURNING id";
 
 const LOAD: &str = "
-    SELECT o.id, o.queue, coalesce(j.body, i.body), o.day, o.message_id
-    FROM outbox o
-    LEFT JOIN journal j ON j.day = o.day AND j.id = o.message_id
+    SELECT o.id, o.queue, coalesce(j.body, i.body), o.time, o.message_id
+    FROM (SELECT *, (time AT TIME ZONE 'UTC')::date AS day FROM outbox) AS o
+    LEFT JOIN journal j ON j.day = o.day AND j.time = o.time AND j.id = o.message_id
     LEFT JOIN inbox i ON i.day = o.day AND i.id = o.message_id AND i.body IS NOT NULL
     WHERE o.id = ANY($1) ORDER BY o.id";
 
@@ -48,8 +47,8 @@ pub(crate) async fn load(
     for row in &rows {
         let (mark, body): (i64, Option<Vec<u8>>) = (row.get(0), row.get(2));
         let Some(body) = body else {
-            let (day, message_id): (Date, Uuid) = (row.get(3), row.get(4));
-            tracing::error!(%day, %message_id, "a message to be sent again is gone from journal and inbox");
+            let (time, message_id): (Time, Uuid) = (row.get(3), row.get(4));
+            tracing::error!(%time, %message_id, "a message to be sent again is gone from journal and inbox");
             gone.push(mark);
             continue;
         };

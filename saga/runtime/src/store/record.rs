@@ -30,9 +30,9 @@ const RECORD: &str = "
         SELECT * FROM unnest($11::date[], $12::uuid[], $13::timestamptz[], $14::text[], $15::uuid[], $16::bytea[])
         WHERE (SELECT count(*) FROM received) IS NOT NULL),
     marked AS (
-        INSERT INTO outbox (day, message_id, queue)
-        SELECT t.day, t.id, t.queue
-        FROM unnest($17::date[], $18::uuid[], $19::text[]) WITH ORDINALITY AS t(day, id, queue, n)
+        INSERT INTO outbox (time, message_id, queue)
+        SELECT t.time, t.id, t.queue
+        FROM unnest($17::timestamptz[], $18::uuid[], $19::text[]) WITH ORDINALITY AS t(time, id, queue, n)
         WHERE (SELECT count(*) FROM received) IS NOT NULL
         ORDER BY t.n RETURNING id)
     SELECT id FROM marked
@@ -107,7 +107,7 @@ pub(crate) async fn record(
         &journal.kinds,
         &journal.sagas,
         &journal.bodies,
-        &outbox.days,
+        &outbox.times,
         &outbox.ids,
         &outbox.queues,
         &unseen,
@@ -177,7 +177,7 @@ impl<'a> Journal<'a> {
 
 /// Columns of the outbox.
 struct Outbox<'a> {
-    days: Vec<Date>,
+    times: Vec<Time>,
     ids: Vec<Uuid>,
     queues: Vec<Option<&'a str>>,
 }
@@ -187,8 +187,8 @@ impl<'a> Outbox<'a> {
         let new = send.iter().map(|o| (o.message.reference(), o.queue.as_deref()));
         let again = resend.iter().map(|mark| (mark.message, mark.queue.as_deref()));
         let (messages, queues): (Vec<MessageRef>, _) = new.chain(again).unzip();
-        let days = messages.iter().map(|message| message.time.date()).collect();
-        Self { days, ids: messages.iter().map(|message| message.id).collect(), queues }
+        let times = messages.iter().map(|message| message.time).collect();
+        Self { times, ids: messages.iter().map(|message| message.id).collect(), queues }
     }
 }
 

@@ -15,7 +15,7 @@ use crate::process::TOPOLOGY;
 struct Calm;
 
 impl Handler for Calm {
-    fn handle<'a>(&'a self, _: &'a Transaction<'a>, batch: &'a [Message], _: saga_core::Time) -> Handling<'a> {
+    fn handle<'a>(&'a self, _: &'a Transaction<'a>, batch: &'a [&'a Message], _: saga_core::Time) -> Handling<'a> {
         Box::pin(
             async move { Ok(Decided::nothing_to_write(batch.iter().map(|_| Verdict::send(Vec::new())).collect())) },
         )

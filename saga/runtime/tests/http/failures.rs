@@ -26,7 +26,7 @@ use crate::process::{SOON, TOPOLOGY};
 struct Nervous(Mutex<BTreeSet<Uuid>>);
 
 impl Handler for Nervous {
-    fn handle<'a>(&'a self, _: &'a Transaction<'a>, batch: &'a [Message], _: Time) -> Handling<'a> {
+    fn handle<'a>(&'a self, _: &'a Transaction<'a>, batch: &'a [&'a Message], _: Time) -> Handling<'a> {
         Box::pin(async move { Ok(Decided::nothing_to_write(batch.iter().map(|note| self.on_note(note)).collect())) })
     }
 }
@@ -46,7 +46,7 @@ impl Nervous {
 struct Picky;
 
 impl Handler for Picky {
-    fn handle<'a>(&'a self, _: &'a Transaction<'a>, batch: &'a [Message], _: Time) -> Handling<'a> {
+    fn handle<'a>(&'a self, _: &'a Transaction<'a>, batch: &'a [&'a Message], _: Time) -> Handling<'a> {
         Box::pin(async move {
             if batch.iter().any(|note| note.subject == "bad") {
                 return Err(StoreError::Corrupt { what: "a note".to_owned(), why: "it has \0 in it".to_owned() });

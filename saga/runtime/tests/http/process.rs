@@ -45,7 +45,7 @@ struct Desk {
 }
 
 impl Handler for Desk {
-    fn handle<'a>(&'a self, _: &'a Transaction<'a>, batch: &'a [Message], now: Time) -> Handling<'a> {
+    fn handle<'a>(&'a self, _: &'a Transaction<'a>, batch: &'a [&'a Message], now: Time) -> Handling<'a> {
         Box::pin(
             async move { Ok(Decided::nothing_to_write(batch.iter().map(|note| self.on_note(note, now)).collect())) },
         )

@@ -25,9 +25,9 @@ const NAME: &str = "inventory-service";
 struct Broken(Messages);
 
 impl Handler for Broken {
-    fn handle<'a>(&'a self, transaction: &'a Transaction<'a>, batch: &'a [Message], now: Time) -> Handling<'a> {
+    fn handle<'a>(&'a self, transaction: &'a Transaction<'a>, batch: &'a [&'a Message], now: Time) -> Handling<'a> {
         let name = |message: &Message| message.data["name"].as_str().unwrap_or_default().to_owned();
-        let Some(bad) = batch.iter().map(name).find(|name| name.parse::<u64>().is_ok()) else {
+        let Some(bad) = batch.iter().copied().map(name).find(|name| name.parse::<u64>().is_ok()) else {
             return self.0.handle(transaction, batch, now);
         };
         let detail = format!("the name {bad} is no text");

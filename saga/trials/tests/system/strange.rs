@@ -179,10 +179,10 @@ async fn a_mark_whose_message_is_gone_holds_no_other_back() {
     eventually("everything is published", PATIENCE, rest).await;
     // What a crash leaves, in one sweep with a mark whose partition was dropped.
     let sql = "
-        INSERT INTO outbox (day, message_id, claimed_at)
-        VALUES (current_date - 40, gen_random_uuid(), now() - interval '1 hour');
-        INSERT INTO outbox (day, message_id, claimed_at)
-        SELECT day, id, now() - interval '1 hour' FROM journal";
+        INSERT INTO outbox (time, message_id, claimed_at)
+        VALUES (now() - interval '40 days', gen_random_uuid(), now() - interval '1 hour');
+        INSERT INTO outbox (time, message_id, claimed_at)
+        SELECT time, id, now() - interval '1 hour' FROM journal";
     pets.batch_execute(sql).await.unwrap();
     eventually("the sweep publishes what there is", PATIENCE, rest).await;
     shop.close().await;
