@@ -55,7 +55,7 @@ impl Inventory {
         let mut client = self.pool.get().await?;
         let transaction = Transaction::begin(&mut client).await?;
         let batch = Vec::from_iter(batch);
-        let Decided { verdicts, save } = self.messages.handle(&transaction, &batch, clock::now()).await?;
+        let Decided { verdicts, save, .. } = self.messages.handle(&transaction, &batch, clock::now()).await?;
         save.await?;
         transaction.commit().await?;
         Ok(verdicts)

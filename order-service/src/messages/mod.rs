@@ -43,7 +43,7 @@ enum Task {
 }
 
 impl Messages {
-    /// A handler that wakes those who wait in this process.
+    /// A handler that tells those who wait in this process.
     #[must_use]
     pub fn new(ids: Ids, waiters: Waiters) -> Self {
         Self { ids, waiters }
@@ -62,23 +62,23 @@ impl Messages {
         let (mut ledger, mut effects) = together(ledger, effects).await?;
         let mut desk = Desk { ids: &self.ids, ledger: &mut ledger, effects: &mut effects, now };
         let decide = |(job, message): (Result<Job, Verdict>, &Message)| job.and_then(|job| desk.decide(&job, message));
-        let verdicts = jobs.into_iter().zip(batch.iter().copied()).map(decide).map(|verdict| verdict.unwrap_or_else(|park| park));
+        let verdicts =
+            jobs.into_iter().zip(batch.iter().copied()).map(decide).map(|verdict| verdict.unwrap_or_else(|park| park));
         let verdicts = verdicts.collect();
-        Ok(Decided::new(verdicts, async move {
+        let outcomes = batch.iter().filter(|message| tells_an_outcome(&message.kind));
+        let outcomes = outcomes.filter_map(|message| ledger.get(message.subject.parse().ok()?).cloned()).collect();
+        let waiters = self.waiters.clone();
+        let save = async move {
             together(ledger.save(transaction), effects.save(transaction, now)).await?;
             Ok(())
-        }))
+        };
+        Ok(Decided::new(verdicts, save).then(move || waiters.tell(outcomes)))
     }
 }
 
 impl Handler for Messages {
     fn handle<'a>(&'a self, transaction: &'a Transaction<'a>, batch: &'a [&'a Message], now: Time) -> Handling<'a> {
         Box::pin(self.batch(transaction, batch, now))
-    }
-
-    fn committed(&self, batch: &[&Message]) {
-        let decided = batch.iter().filter(|message| tells_an_outcome(&message.kind));
-        self.waiters.wake(decided.filter_map(|message| message.subject.parse().ok()));
     }
 }
 

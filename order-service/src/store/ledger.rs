@@ -76,6 +76,12 @@ impl Ledger {
     }
 
     /// The request of an order, with what this transaction changed.
+    #[must_use]
+    pub fn get(&self, order: Uuid) -> Option<&Request> {
+        self.current.get(&order)
+    }
+
+    /// The same, to be changed.
     pub fn get_mut(&mut self, order: Uuid) -> Option<&mut Request> {
         self.current.get_mut(&order)
     }

@@ -3,9 +3,9 @@
 //! The outcome is a row, so any copy of this process can answer, whichever copy consumed the
 //! message that brought it. A waiter hears of it in three ways, each a net under the one before:
 //!
-//! 1. the copy that consumed it looks at once, right after its commit ([`Waiters::wake`]);
-//! 2. it rings for the other copies ([`ring`]): one NOTIFY for all that was committed meanwhile, on a
-//!    connection of its own; inside the business transaction it would be a lock that all commits share;
+//! 1. the copy that consumed it hands it on from memory, right after its commit ([`Waiters::tell`]);
+//! 2. of what nobody waits for there, it rings for the other copies ([`ring`]): one NOTIFY for all that was committed
+//!    meanwhile, on a connection of its own; inside the business transaction it would be a lock that all commits share;
 //! 3. each copy looks every [`LOOK_EVERY`] at all orders for which somebody waits ([`look`]).
 //!
 //! Nobody waits for a message, only for the row: whatever is lost on the way costs at most that long.
@@ -59,6 +59,19 @@ struct Awaited {
     news: watch::Sender<Option<Arc<Request>>>,
 }
 
+impl Awaited {
+    /// A row that was read before a commit may come after what was committed.
+    fn bring(&self, request: Request) {
+        self.news.send_if_modified(|known| {
+            let newer = known.as_ref().is_none_or(|known| known.version < request.version);
+            if newer {
+                *known = Some(Arc::new(request));
+            }
+            newer
+        });
+    }
+}
+
 /// A place to wait for one order; given back when dropped.
 #[derive(Debug)]
 pub struct Seat {
@@ -106,19 +119,16 @@ impl Waiters {
         self.table().seats
     }
 
-    /// Something was committed that decides these orders: their waiters here look at once, and
-    /// other copies are told.
-    pub fn wake(&self, orders: impl IntoIterator<Item = Uuid>) {
-        let orders: Vec<Uuid> = orders.into_iter().collect();
-        if orders.is_empty() {
-            return;
-        }
-        self.look_at(orders.iter().copied());
+    /// These orders were decided, and that is committed: their waiters have it at once if they are here, and other copies
+    /// are told if they are not.
+    pub fn tell(&self, decided: Vec<Request>) {
+        let elsewhere = self.bring(decided);
         let mut table = self.table();
         // Nobody rings while the connection is lost; other copies look by themselves.
-        if table.to_tell.len() < MOST_TO_TELL {
-            table.to_tell.extend(orders);
+        if elsewhere.is_empty() || table.to_tell.len() >= MOST_TO_TELL {
+            return;
         }
+        table.to_tell.extend(elsewhere);
         drop(table);
         self.0.told.notify_one();
     }
@@ -145,13 +155,16 @@ impl Waiters {
         table.orders.clear();
     }
 
-    fn bring(&self, news: Vec<Request>) {
-        let table = self.table();
+    /// Hands orders to those who wait for them; says for which of them nobody does.
+    fn bring(&self, news: Vec<Request>) -> Vec<Uuid> {
+        let (table, mut unawaited) = (self.table(), Vec::new());
         for request in news {
-            if let Some(awaited) = table.orders.get(&request.order) {
-                awaited.news.send_replace(Some(Arc::new(request)));
+            match table.orders.get(&request.order) {
+                Some(awaited) => awaited.bring(request),
+                None => unawaited.push(request.order),
             }
         }
+        unawaited
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -253,12 +266,31 @@ mod tests {
         assert_eq!(waiters.seated(), 0);
     }
 
+    #[tokio::test]
+    async fn what_is_awaited_here_is_handed_on_and_other_copies_are_told_of_the_rest() {
+        let waiters = Waiters::new(2);
+        let (awaited, other) = (request(), Request { order: Uuid::max(), ..request() });
+        let mut seat = waiters.sit(awaited.order).unwrap();
+        waiters.tell(vec![awaited.clone(), other]);
+        assert_eq!(seat.until(soon(), |request| Some(request.order)).await, Some(awaited.order));
+        assert_eq!(waiters.table().to_tell, BTreeSet::from([Uuid::max()]));
+    }
+
+    #[tokio::test]
+    async fn a_row_that_was_read_earlier_replaces_nothing() {
+        let waiters = Waiters::new(1);
+        let newer = Request { version: 2, ..request() };
+        let mut seat = waiters.sit(newer.order).unwrap();
+        waiters.tell(vec![newer]);
+        waiters.bring(vec![Request { version: 1, ..request() }]);
+        assert_eq!(seat.until(soon(), |request| Some(request.version)).await, Some(2));
+    }
+
     #[test]
-    fn only_awaited_orders_are_looked_at_but_all_are_told() {
+    fn only_awaited_orders_are_looked_at() {
         let waiters = Waiters::new(2);
         let _seat = waiters.sit(Uuid::max()).unwrap();
-        waiters.wake([Uuid::nil(), Uuid::max()]);
+        waiters.look_at([Uuid::nil(), Uuid::max()]);
         assert_eq!(waiters.table().woken, BTreeSet::from([Uuid::max()]));
-        assert_eq!(waiters.table().to_tell, BTreeSet::from([Uuid::nil(), Uuid::max()]));
     }
 }

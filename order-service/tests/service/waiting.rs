@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use order_service::store::find_many;
 use order_service::waiters::{self, Waiters};
 use reqwest::StatusCode;
 use saga_runtime::testing::eventually;
@@ -63,7 +64,7 @@ async fn another_copy_hears_of_an_outcome_and_need_not_look_for_it() {
     tokio::spawn(waiters::ring(here.clone(), database.clone(), stop.clone()));
     tokio::spawn(waiters::ring(there.clone(), database, stop.clone()));
     let never = Duration::from_secs(24 * 3600);
-    tokio::spawn(waiters::look(there.clone(), pool, never, stop));
+    tokio::spawn(waiters::look(there.clone(), pool.clone(), never, stop));
     listening(&as_application(&shop).await, 3, &[]).await;
 
     let answer = told(shop.post(&json!({"petId": 12})).header("Prefer", "respond-async")).await;
@@ -71,7 +72,7 @@ async fn another_copy_hears_of_an_outcome_and_need_not_look_for_it() {
     let mut seat = there.sit(order).unwrap();
     let unasked = seat.until(Instant::now() + Duration::from_millis(50), |request| Some(request.number)).await;
     assert_eq!(unasked, None, "nobody rang yet");
-    here.wake([order]);
+    here.tell(find_many(&pool.get().await.unwrap(), &[order]).await.unwrap());
     let heard = seat.until(Instant::now() + PATIENCE, |request| Some(request.number.get())).await;
     assert_eq!(heard, answer.body["id"].as_i64());
 }

@@ -28,10 +28,6 @@ pub trait Handler: Send + Sync + 'static {
     fn answers_again(&self) -> bool {
         true
     }
-
-    /// Called after a batch is committed, with the messages that were handled. For waking those
-    /// who wait in this process; nothing that must happen belongs here.
-    fn committed(&self, _batch: &[&Message]) {}
 }
 
 /// Why a message changed nothing whose aggregate is ahead of it.
@@ -46,13 +42,22 @@ pub struct Decided<'a> {
     pub verdicts: Vec<Verdict>,
     /// Writes what changed. The pipeline runs it together with its own writes, in one round trip.
     pub save: BoxFuture<'a, Result<(), StoreError>>,
+    /// Called once all of it is committed. For telling those who wait in this process; nothing that must happen belongs
+    /// here.
+    pub committed: Box<dyn FnOnce() + Send>,
 }
 
 impl<'a> Decided<'a> {
     /// These verdicts, and what writes the changes behind them.
     #[must_use]
     pub fn new(verdicts: Vec<Verdict>, save: impl Future<Output = Result<(), StoreError>> + Send + 'a) -> Self {
-        Self { verdicts, save: Box::pin(save) }
+        Self { verdicts, save: Box::pin(save), committed: Box::new(|| ()) }
+    }
+
+    /// And who is told once that is committed.
+    #[must_use]
+    pub fn then(self, committed: impl FnOnce() + Send + 'static) -> Self {
+        Self { committed: Box::new(committed), ..self }
     }
 
     /// These verdicts, by a handler that has nothing to write.

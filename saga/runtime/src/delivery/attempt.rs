@@ -30,7 +30,7 @@ struct After {
     outbound: Vec<Outbound>,
     /// Marks of stored messages that go out once more.
     again: Vec<i64>,
-    handled: Vec<Candidate>,
+    committed: Box<dyn FnOnce() + Send>,
 }
 
 impl Delivery {
@@ -50,7 +50,7 @@ impl Delivery {
         let after = settled.inspect_err(|_| self.repeats.expect(queue, true))?;
         transaction.commit().await?;
         self.publish.committed(&client, self.topology, after.outbound, &after.again).await;
-        handler.committed(&messages_of(&after.handled));
+        (after.committed)();
         if count > 0 {
             self.metrics.handled(queue, count, start.elapsed());
         }
@@ -81,14 +81,13 @@ impl<'a> Attempt<'a> {
         // after a failure, it is the other way around.
         let look = held || self.delivery.repeats.expected(self.queue);
         let (fresh, repeated) = if look { self.look(good, held, &mut aside).await? } else { (good, Vec::new()) };
-        let batch = messages_of(&fresh);
+        let batch: Vec<&Message> = fresh.iter().map(|candidate| &candidate.message).collect();
         let (_, decided) = together(self.transaction.start(), self.decide(handler, &batch)).await?;
         for one in aside {
             self.set_aside(one).await?;
         }
         let repeated = if handler.answers_again() { repeated } else { Vec::new() };
-        let (outbound, again) = self.write(&fresh, decided, repeated, look).await?;
-        Ok(After { outbound, again, handled: fresh })
+        self.write(&fresh, decided, repeated, look).await
     }
 
     /// What was not handled before and does not wait here, and the recorded answers of what was handled.
@@ -177,15 +176,15 @@ impl<'a> Attempt<'a> {
         (fresh, repeated)
     }
 
-    /// The handler's changes, inbox, journal and outbox: one round trip. What comes back is to be published.
+    /// The handler's changes, inbox, journal and outbox: one round trip. What comes back is for after the commit.
     async fn write(
         self,
         fresh: &[Candidate],
         decided: Decided<'_>,
         repeated: Vec<MessageRef>,
         looked: bool,
-    ) -> Result<(Vec<Outbound>, Vec<i64>), StoreError> {
-        let Decided { verdicts, save } = decided;
+    ) -> Result<After, StoreError> {
+        let Decided { verdicts, save, committed } = decided;
         let mut done = Vec::with_capacity(fresh.len());
         for (candidate, verdict) in fresh.iter().zip(verdicts) {
             match verdict {
@@ -207,8 +206,8 @@ impl<'a> Attempt<'a> {
         let received = Receipts { consumer: self.queue, now: self.now, receipts: &receipts, unseen };
         let send: Vec<Outgoing> = done.into_iter().flat_map(|(_, output)| output.send).collect();
         let recorded = record(self.transaction, self.delivery.topology, received, send, &resend);
-        let (_, sent) = together(save, recorded).await?;
-        Ok(sent)
+        let (_, (outbound, again)) = together(save, recorded).await?;
+        Ok(After { outbound, again, committed })
     }
 
     /// What a handler would set aside may be a duplicate, when nobody looked; or while another copy commits the same
@@ -224,10 +223,6 @@ impl<'a> Attempt<'a> {
     pub(super) async fn is_handled(self, message: &Message) -> Result<bool, StoreError> {
         Ok(!known(self.transaction, self.queue, [message.reference()], &[]).await?.handled.is_empty())
     }
-}
-
-fn messages_of(candidates: &[Candidate]) -> Vec<&Message> {
-    candidates.iter().map(|candidate| &candidate.message).collect()
 }
 
 fn receipt<'a>(candidate: &'a Candidate, output: &Output) -> Receipt<'a> {

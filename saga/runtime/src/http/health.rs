@@ -4,16 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::http::StatusCode;
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::IntoResponse;
 use serde::Serialize;
 use tokio::sync::watch;
 use utoipa::ToSchema;
 
 use super::Json;
-use super::problem::{Problem, STARTING};
 use crate::broker::{Broker, Link};
 use crate::store::{Pool, query};
 
@@ -70,18 +68,6 @@ async fn remember(mut consuming: watch::Receiver<Link>, mut publishing: watch::R
     if reached.await.is_some() {
         once.store(true, Ordering::Release);
     }
-}
-
-/// Answers 503 to everybody until the schema is up to date.
-pub(super) async fn schema_first(
-    State(schema): State<watch::Receiver<bool>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    if *schema.borrow() {
-        return next.run(request).await;
-    }
-    Problem::from(&STARTING).retry_after(Duration::from_secs(1)).into_response()
 }
 
 /// Whether the database answers now.

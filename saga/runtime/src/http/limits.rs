@@ -1,6 +1,7 @@
 //! What no request may exceed, and what every answer carries.
 
 use std::any::Any;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::body::{Body, to_bytes};
@@ -14,11 +15,12 @@ use axum::http::{HeaderValue, Response as HttpResponse, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::{BoxError, Router};
+use tokio::sync::watch;
 use tower::ServiceBuilder;
 use tower::limit::GlobalConcurrencyLimitLayer;
 use tower_http::limit::RequestBodyLimitLayer;
 
-use super::problem::{OVERLOADED, Problem, TIMEOUT};
+use super::problem::{OVERLOADED, Problem, STARTING, TIMEOUT};
 use crate::metrics::Metrics;
 
 /// What no request may exceed.
@@ -38,24 +40,32 @@ impl Default for Limits {
     }
 }
 
-/// Puts routes behind the limits.
-pub(super) fn limited(routes: Router, limits: Limits) -> Router {
-    let shed = ServiceBuilder::new()
-        .layer(HandleErrorLayer::new(overloaded))
-        .load_shed()
-        .layer(GlobalConcurrencyLimitLayer::new(limits.concurrency));
-    routes
-        .layer(DefaultBodyLimit::disable())
-        .layer(RequestBodyLimitLayer::new(limits.body))
-        .layer(middleware::from_fn_with_state(limits.timeout, in_time))
-        .layer(shed)
+/// Puts routes behind the limits; before the schema is up to date they answer 503 to everybody.
+pub(super) fn limited(routes: Router, limits: Limits, schema: watch::Receiver<bool>) -> Router {
+    routes.layer(
+        ServiceBuilder::new()
+            .layer(HandleErrorLayer::new(overloaded))
+            .load_shed()
+            .layer(GlobalConcurrencyLimitLayer::new(limits.concurrency))
+            .layer(middleware::from_fn_with_state((schema, limits.timeout), in_time))
+            .layer(RequestBodyLimitLayer::new(limits.body))
+            .layer(DefaultBodyLimit::disable()),
+    )
 }
 
 async fn overloaded(_: BoxError) -> Problem {
     Problem::from(&OVERLOADED).retry_after(Duration::from_secs(1))
 }
 
-async fn in_time(State(limit): State<Duration>, request: Request, next: Next) -> Response {
+/// Neither before the schema is there nor for longer than the limit.
+async fn in_time(
+    State((schema, limit)): State<(watch::Receiver<bool>, Duration)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if !*schema.borrow() {
+        return Problem::from(&STARTING).retry_after(Duration::from_secs(1)).into_response();
+    }
     let late = |_| Problem::new(&TIMEOUT, format!("no answer within {limit:?}")).into_response();
     tokio::time::timeout(limit, next.run(request)).await.unwrap_or_else(late)
 }
@@ -69,7 +79,7 @@ pub(super) fn panicked(cause: Box<dyn Any + Send>) -> HttpResponse<Body> {
 }
 
 /// Turns whatever else refused a request (the router, a layer, a foreign extractor) into a problem.
-pub(super) async fn problems_only(response: Response) -> Response {
+async fn problems_only(response: Response) -> Response {
     let status = response.status();
     if !(status.is_client_error() || status.is_server_error()) || !is_bare(response.headers()) {
         return response;
@@ -96,7 +106,7 @@ fn is_bare(headers: &HeaderMap) -> bool {
 }
 
 /// Headers that keep browsers and caches from doing what nobody asked for.
-pub(super) async fn guarded(mut response: Response) -> Response {
+fn guarded(mut response: Response) -> Response {
     let headers = response.headers_mut();
     for (name, value) in [
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -109,13 +119,13 @@ pub(super) async fn guarded(mut response: Response) -> Response {
     response
 }
 
-/// Counts and times each request by its route.
-pub(super) async fn measured(State(metrics): State<std::sync::Arc<Metrics>>, request: Request, next: Next) -> Response {
+/// Counts and times each request by its route, and makes its answer one that anybody may get.
+pub(super) async fn answered(State(metrics): State<Arc<Metrics>>, request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
     let (method, start) = (request.method().clone(), Instant::now());
     let response = next.run(request).await;
     metrics.http_request(&method, &route, response.status(), start.elapsed());
-    response
+    guarded(problems_only(response).await)
 }
 
 /// Nothing is at this path.

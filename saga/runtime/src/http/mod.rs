@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::http::Request;
-use axum::middleware::{from_fn_with_state, map_response};
+use axum::middleware::from_fn_with_state;
 use tokio::sync::watch;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -72,8 +72,8 @@ pub fn app(parts: Parts, routes: Router) -> Router {
     let (admin, document) = admin::routes(parts.admin.clone()).split_for_parts();
     let (process, document) = about_and_health(&parts, document).split_for_parts();
     let document = openapi::merged(parts.openapi, document, parts.name, parts.version);
-    let work = routes.merge(admin).layer(from_fn_with_state(parts.schema, health::schema_first));
-    let whole = process.merge(openapi::route(&document)).merge(limits::limited(work, parts.limits));
+    let work = limits::limited(routes.merge(admin), parts.limits, parts.schema);
+    let whole = process.merge(openapi::route(&document)).merge(work);
     around(whole.fallback(limits::nowhere), parts.metrics)
 }
 
@@ -87,7 +87,8 @@ fn about_and_health(parts: &Parts, document: utoipa::openapi::OpenApi) -> OpenAp
     OpenApiRouter::with_openapi(document).merge(health).merge(info).merge(metrics)
 }
 
-/// What happens around each request, from the outside in.
+/// What happens around each request, from the outside in. As few layers as can be: each of them is cloned with all that
+/// are inside of it for every request.
 fn around(routes: Router, metrics: Arc<Metrics>) -> Router {
     let trace = TraceLayer::new_for_http().make_span_with(span).on_failure(());
     routes.layer(
@@ -95,9 +96,7 @@ fn around(routes: Router, metrics: Arc<Metrics>) -> Router {
             .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
             .layer(trace)
             .layer(PropagateRequestIdLayer::x_request_id())
-            .layer(map_response(limits::guarded))
-            .layer(map_response(limits::problems_only))
-            .layer(from_fn_with_state(metrics, limits::measured))
+            .layer(from_fn_with_state(metrics, limits::answered))
             .layer(CatchPanicLayer::custom(limits::panicked)),
     )
 }
