@@ -10,6 +10,7 @@ mod database;
 mod failures;
 mod health;
 mod logs;
+mod migrations;
 mod problems;
 mod process;
 mod replay;

@@ -142,7 +142,7 @@ fn settings_text(port: u16, socket_dir: Option<&str>, size: Size) -> String {
          max_connections = 300\n\
          shared_buffers = {shared_buffers}\n\
          max_wal_size = {max_wal_size}\n\
-         wal_compression = on\n\
+         wal_compression = lz4\n\
          fsync = on\n\
          synchronous_commit = on\n\
          jit = off\n\

@@ -1,0 +1,57 @@
+//! Rows of an older version are still there after the migrations.
+
+use refinery::Target;
+use saga_runtime::testing::Servers;
+use saga_runtime::{clock, store};
+
+mod all {
+    refinery::embed_migrations!("src/migrations");
+}
+
+/// One message that was sent and one that was kept, each with a mark; a mark whose message is gone; and one message that
+/// was handled and not kept.
+const OLD: &str = r#"
+    CREATE TABLE journal_old PARTITION OF journal FOR VALUES FROM ('2026-01-01') TO (current_date + 1);
+    CREATE TABLE inbox_old PARTITION OF inbox FOR VALUES FROM ('2026-01-01') TO (current_date + 1);
+    CREATE TABLE kept_old PARTITION OF kept FOR VALUES FROM ('2026-01-01') TO (current_date + 1);
+    INSERT INTO journal (day, id, time, type, body) VALUES
+        ('2026-01-01', '00000000-0000-0000-0000-000000000001', '2026-01-01T23:59:59.123456Z', 'SENT', 'bytes');
+    INSERT INTO inbox (consumer, day, id, hash, type, received_at) VALUES
+        ('desk', '2026-01-02', '00000000-0000-0000-0000-000000000002', sha256('kept'), 'KEPT', '2026-01-02T08:00:00Z'),
+        ('desk', '2026-01-02', '00000000-0000-0000-0000-000000000003', sha256('handled'), 'HANDLED', '2026-01-02T08:00:00Z');
+    INSERT INTO kept (day, id, body) VALUES
+        ('2026-01-02', '00000000-0000-0000-0000-000000000002', '{"time":"2026-01-02T07:59:59.5+00:00"}');
+    INSERT INTO outbox (day, message_id, queue) VALUES
+        ('2026-01-01', '00000000-0000-0000-0000-000000000001', NULL),
+        ('2026-01-02', '00000000-0000-0000-0000-000000000002', 'desk'),
+        ('2026-01-02', '00000000-0000-0000-0000-000000000004', NULL);"#;
+
+#[tokio::test]
+async fn what_was_sent_kept_and_marked_is_there_after_the_migrations() {
+    let servers = Servers::claim().await;
+    let database = servers.database("desk").await;
+    let mut owner = database.connect().await;
+    let mut runner = all::migrations::runner().set_target(Target::Version(4));
+    runner.set_migration_table_name("runtime_migrations").run_async(&mut owner).await.unwrap();
+    owner.batch_execute(OLD).await.unwrap();
+
+    let app: tokio_postgres::Config = database.app_url.parse().unwrap();
+    let (role, decades) = (app.get_user().unwrap(), time::Duration::days(36_500));
+    store::migrate(&mut owner, &store::no_migrations(), role, clock::now().date(), decades).await.unwrap();
+
+    let inbox = "SELECT id::text, convert_from(body, 'UTF8') FROM inbox ORDER BY id";
+    let inbox: Vec<(String, Option<String>)> =
+        owner.query(inbox, &[]).await.unwrap().iter().map(|row| (row.get(0), row.get(1))).collect();
+    let bodies: Vec<Option<&str>> = inbox.iter().map(|(_, body)| body.as_deref()).collect();
+    assert_eq!(bodies, [Some(r#"{"time":"2026-01-02T07:59:59.5+00:00"}"#), None]);
+    let outbox = "
+        SELECT right(message_id::text, 1) || ' ' || coalesce(queue, 'routed') || ' '
+               || to_char(time AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')
+        FROM outbox ORDER BY message_id";
+    let marks: Vec<String> = owner.query(outbox, &[]).await.unwrap().iter().map(|row| row.get(0)).collect();
+    let expected =
+        ["1 routed 2026-01-01 23:59:59.123456", "2 desk 2026-01-02 07:59:59.500000", "4 routed 2026-01-02 00:00:00.000000"];
+    assert_eq!(marks, expected);
+    let kept = owner.query_one("SELECT to_regclass('kept') IS NULL", &[]).await.unwrap();
+    assert!(kept.get::<_, bool>(0), "what it held is in the inbox");
+}
