@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::store::read_row;
 use crate::error::StoreError;
-use crate::store::{Param, Pool, Transaction, execute, query, query_opt};
+use crate::store::{Param, Pool, Transaction, query, query_opt};
 
 const LIST: &str = "
     SELECT id, definition, subject, phase, reason, needs_intervention, started_at, updated_at, ended_at
@@ -17,9 +17,6 @@ const LIST: &str = "
       AND ($5::text IS NULL OR subject = $5)
       AND ($7::text[] IS NULL OR state->'start' #>> $7 = $8)
     ORDER BY started_at DESC LIMIT $6";
-
-// One plan for all filters would read the whole table and sort it: 80 ms of 200,000 sagas, where this takes 0.1 ms.
-const PLAN_FOR_THIS: &str = "SET LOCAL plan_cache_mode = force_custom_plan";
 
 const FIND: &str = "
     SELECT id, state FROM sagas WHERE id = $1
@@ -121,8 +118,8 @@ pub enum Seen {
 /// [`StoreError`].
 pub async fn list(pool: &Pool, filter: &Filter) -> Result<Vec<SagaSummary>, StoreError> {
     let mut client = pool.get().await?;
-    let reading = Transaction::begin(&mut client).await?;
-    execute(&reading, PLAN_FOR_THIS, &[]).await?;
+    // One plan for all filters would read the whole table and sort it: 80 ms of 200,000 sagas, where this takes 0.1 ms.
+    let reading = Transaction::planning(&mut client).await?;
     let Filter { phase, reason, started_before, needs_intervention, subject, start, limit } = filter;
     let (path, value) = (start.as_ref().map(|(path, _)| path), start.as_ref().map(|(_, value)| value));
     let params: [Param<'_>; 8] = [phase, reason, started_before, needs_intervention, subject, limit, &path, &value];

@@ -11,7 +11,7 @@ use crate::error::StoreError;
 use crate::handler::Outgoing;
 
 // Plain INSERTs. Whoever handles the same message at the same time fails here, is rolled back, and finds it done when it
-// looks again. A message that is in the journal already was sent before: an error. What is sent again has no body here.
+// looks again. What is sent again has no body here.
 //
 // The parts of one statement run in no order of their own. Each waits for the inbox by counting its rows: it is written
 // first, by key, so that copies which meet do so there and cannot deadlock further on.

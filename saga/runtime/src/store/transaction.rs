@@ -27,6 +27,17 @@ impl<'a> Transaction<'a> {
         Ok(transaction)
     }
 
+    /// Begins a transaction for reading, whose statements are planned for what they are asked: where one plan for all
+    /// questions would read all of history for most of them.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub(crate) async fn planning(client: &'a mut Object) -> Result<Self, StoreError> {
+        let transaction = Self::begin(client).await?;
+        transaction.client.batch_execute("SET LOCAL plan_cache_mode = force_custom_plan").await?;
+        Ok(transaction)
+    }
+
     /// A transaction that does not begin before [`Self::start`].
     pub(crate) fn unbegun(client: &'a mut Object) -> Self {
         Self { client, open: AtomicBool::new(false), turns: Mutex::new(()) }

@@ -5,6 +5,7 @@
 mod about;
 mod admin;
 mod alone;
+mod committed;
 mod crash_loop;
 mod database;
 mod failures;

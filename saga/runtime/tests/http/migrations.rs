@@ -49,9 +49,16 @@ async fn what_was_sent_kept_and_marked_is_there_after_the_migrations() {
                || to_char(time AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')
         FROM outbox ORDER BY message_id";
     let marks: Vec<String> = owner.query(outbox, &[]).await.unwrap().iter().map(|row| row.get(0)).collect();
-    let expected =
-        ["1 routed 2026-01-01 23:59:59.123456", "2 desk 2026-01-02 07:59:59.500000", "4 routed 2026-01-02 00:00:00.000000"];
+    let expected = [
+        "1 routed 2026-01-01 23:59:59.123456",
+        "2 desk 2026-01-02 00:00:00.000000",
+        "4 routed 2026-01-02 00:00:00.000000",
+    ];
     assert_eq!(marks, expected);
+    let journal = "SELECT convert_from(body, 'UTF8') FROM journal WHERE day = '2026-01-01' AND time = '2026-01-01T23:59:59.123456Z'";
+    assert_eq!(owner.query_one(journal, &[]).await.unwrap().get::<_, &str>(0), "bytes");
+    let key = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'journal_pkey'";
+    assert_eq!(owner.query_one(key, &[]).await.unwrap().get::<_, &str>(0), "PRIMARY KEY (day, \"time\", id)");
     let kept = owner.query_one("SELECT to_regclass('kept') IS NULL", &[]).await.unwrap();
     assert!(kept.get::<_, bool>(0), "what it held is in the inbox");
 }

@@ -132,7 +132,7 @@ async fn what_is_too_much_is_sent_away_and_health_is_not() {
 #[tokio::test]
 async fn every_answer_tells_browsers_and_caches_to_keep_off_and_has_an_id() {
     let app = application();
-    for path in ["/notes/7", "/nowhere", "/healthz", "/openapi.json"] {
+    for path in ["/notes/7", "/nowhere", "/healthz", "/openapi.json", "/panic"] {
         let answer = fetch(&app, path).await;
         assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
         assert_eq!(answer.header("cache-control"), "no-store", "{path}");

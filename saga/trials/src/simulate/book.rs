@@ -29,6 +29,8 @@ pub(super) struct Book {
     pub(super) inbox: BTreeMap<(&'static str, Key), Handled>,
     /// What was sent.
     pub(super) journal: BTreeMap<Key, Sent>,
+    /// What was sent again under an id of the same day, at another time: the database takes that.
+    pub(super) sent_twice: Vec<Letter>,
     /// What others sent and may have to be sent again from here.
     pub(super) kept: BTreeMap<Key, Letter>,
     /// What is to be published.
@@ -129,6 +131,7 @@ impl Book {
             inbox: BTreeMap::new(),
             journal: BTreeMap::new(),
             kept: BTreeMap::new(),
+            sent_twice: Vec::new(),
             outbox: BTreeMap::new(),
             deferred: BTreeMap::new(),
             parked: BTreeMap::new(),
@@ -196,10 +199,12 @@ impl Book {
         of_queue.map(|(_, deferred)| deferred)
     }
 
-    /// The journal takes each message once.
+    /// The journal takes each message once, if it has the same time.
     pub(super) fn has_sent<'a>(&self, output: &'a Output) -> Option<&'a Message> {
         let messages = output.send.iter().map(|outgoing| &outgoing.message);
-        messages.into_iter().find(|message| self.journal.contains_key(&key(message)))
+        let is_there =
+            |message: &&Message| self.journal.get(&key(message)).is_some_and(|sent| sent.letter.time == message.time);
+        messages.into_iter().find(is_there)
     }
 
     /// A message was handled, and this goes out.
@@ -249,7 +254,10 @@ impl Book {
 
     fn journal(&mut self, message: Message, queue: Option<String>) -> Key {
         let (key, row) = (key(&message), self.next_row());
-        self.journal.insert(key, Sent { letter: Rc::new(as_read(message)), queue, row });
+        let letter = Rc::new(as_read(message));
+        if self.journal.insert(key, Sent { letter: Rc::clone(&letter), queue, row }).is_some() {
+            self.sent_twice.push(letter);
+        }
         key
     }
 

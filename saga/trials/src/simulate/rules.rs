@@ -44,6 +44,7 @@ pub(super) fn check(world: &World) -> Vec<Broken> {
         messages::quiet,
         messages::nothing_lost,
         messages::nothing_made_up,
+        messages::once,
         messages::once_per_cause,
         messages::one_request_per_epoch,
         undoing::in_order,

@@ -57,6 +57,16 @@ pub(super) fn nothing_made_up(world: &World) -> Vec<Broken> {
     wrong.map(|(_, handled)| broken(RULE, handled.letter.saga_id, what(&handled.letter))).collect()
 }
 
+/// A message is sent once: who would send it again finds it done, whatever the time is by then.
+pub(super) fn once(world: &World) -> Vec<Broken> {
+    const RULE: &str = "a message is sent once";
+    let twice = world.books().flat_map(|(process, book)| book.sent_twice.iter().map(move |letter| (process, letter)));
+    let what = |process: Owner, letter: &Letter| {
+        format!("{} sent {} {} at {}, and at another time before", process.name(), letter.kind, letter.id, letter.time)
+    };
+    twice.map(|(process, letter)| broken(RULE, letter.saga_id, what(process, letter))).collect()
+}
+
 /// A message leads to one message of a type at most, in each process. Not so a timer, whose mark may fall
 /// and rise again; and a copy of an event, made by an operator's retry, names the event as its cause.
 pub(super) fn once_per_cause(world: &World) -> Vec<Broken> {

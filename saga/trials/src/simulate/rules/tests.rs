@@ -209,6 +209,16 @@ fn a_request_that_was_made_twice_is_found() {
     assert!(twice.contains("a step is"), "{twice:?}");
 }
 
+#[test]
+fn a_message_that_was_sent_again_later_is_found() {
+    let twice = broken_by(|world| {
+        let mut again = (*requested(world)).clone();
+        again.time += time::Duration::SECOND;
+        world.orders.change(Default::default(), sending(vec![again]));
+    });
+    assert!(twice.contains("a message is"), "{twice:?}");
+}
+
 /// Where a command or an event of a saga lies in the orchestrator's journal.
 fn row_of(world: &World, kind: &str, saga: Uuid) -> Option<(Key, u64)> {
     let is_it = |sent: &Sent| sent.letter.kind == kind && sent.letter.saga_id == Some(saga);
