@@ -24,10 +24,7 @@ impl Inventory {
     pub(crate) async fn with(supplies: &[(&str, i64)]) -> Self {
         let servers = Servers::claim().await;
         let database = servers.database("inventory").await;
-        let mut owner = database.connect().await;
-        let (app, today) = (database.app_url.parse::<tokio_postgres::Config>().unwrap(), clock::now().date());
-        let (role, month) = (app.get_user().unwrap(), time::Duration::days(30));
-        store::migrate(&mut owner, &inventory_service::migrations(), role, today, month).await.unwrap();
+        let owner = database.migrate(&inventory_service::migrations()).await;
         for (sku, on_hand) in supplies {
             let insert = "INSERT INTO stock VALUES ($1, $2, 0, 0, 250, 'EUR', 1, now())";
             owner.execute(insert, &[sku, on_hand]).await.unwrap();

@@ -3,7 +3,6 @@
 use order_service::store::migrations;
 use refinery::Target;
 use saga_runtime::testing::Servers;
-use saga_runtime::{clock, store};
 use tokio_postgres::error::SqlState;
 
 use crate::support::Shop;
@@ -58,9 +57,7 @@ async fn orders_of_an_older_version_are_there_after_the_migrations() {
     runner.set_migration_table_name("process_migrations").run_async(&mut owner).await.unwrap();
     owner.batch_execute(OLD).await.unwrap();
 
-    let app: tokio_postgres::Config = database.app_url.parse().unwrap();
-    let (role, month) = (app.get_user().unwrap(), time::Duration::days(30));
-    store::migrate(&mut owner, &migrations(), role, clock::now().date(), month).await.unwrap();
+    let owner = database.migrate(&migrations()).await;
 
     let all = "SELECT concat_ws(' ', number, state, order_state, order_reason, total, currency) FROM requests ORDER BY number";
     let all: Vec<String> = owner.query(all, &[]).await.unwrap().iter().map(|row| row.get(0)).collect();

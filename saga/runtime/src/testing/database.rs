@@ -1,10 +1,15 @@
 //! A database of its own for each process under test, with the two roles of a real one.
 
 use reqwest::Url;
+use time::Duration;
 use tokio_postgres::{Client, NoTls};
 
 use super::environment::as_user;
 use super::{Trouble, password};
+use crate::{clock, store};
+
+/// How long what is under test remembers.
+pub(super) const RETENTION: Duration = Duration::days(30);
 
 /// A fresh, empty database.
 #[derive(Debug, Clone)]
@@ -24,6 +29,18 @@ impl Database {
     /// When the server does not let us in.
     pub async fn connect(&self) -> Client {
         connect(&self.owner_url).await.unwrap_or_else(|error| panic!("database {}: {error}", self.name))
+    }
+
+    /// Brings its schema up to date, with a process's own `migrations`, and gives a connection as the owner.
+    ///
+    /// # Panics
+    /// When the server refuses.
+    pub async fn migrate(&self, migrations: &refinery::Runner) -> Client {
+        let mut owner = self.connect().await;
+        let (role, today) = (format!("{}_app", self.name), clock::now().date());
+        let migrated = store::migrate(&mut owner, migrations, &role, today, RETENTION).await;
+        migrated.unwrap_or_else(|error| panic!("migrating {}: {error}", self.name));
+        owner
     }
 
     /// Makes the database with its roles; nobody else may connect.

@@ -3,19 +3,16 @@
 use std::sync::Arc;
 
 use saga_core::Topology;
-use time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::Database;
+use super::database::RETENTION;
 use crate::broker::{Deliver, Incoming};
-use crate::clock;
 use crate::delivery::{Delivery, Repeats};
 use crate::handler::Handler;
 use crate::metrics::Metrics;
 use crate::secret::Secret;
 use crate::store::{self, Publish};
-
-const RETENTION: Duration = Duration::days(30);
 
 /// One queue with its handler and a database. What is committed stays in the outbox: nothing is published.
 pub struct Deliveries {
@@ -35,10 +32,7 @@ impl Deliveries {
         database: &Database,
         migrations: &refinery::Runner,
     ) -> Self {
-        let mut owner = database.connect().await;
-        let (role, today) = (format!("{}_app", database.name), clock::now().date());
-        let migrated = store::migrate(&mut owner, migrations, &role, today, RETENTION).await;
-        migrated.unwrap_or_else(|error| panic!("migrating {}: {error}", database.name));
+        database.migrate(migrations).await;
         let url = Secret::new(&database.app_url);
         let pool = store::connect("DATABASE_URL", &url, queue, 1).unwrap_or_else(|error| panic!("{error}"));
         let delivery = Delivery {

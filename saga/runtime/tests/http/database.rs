@@ -4,7 +4,7 @@ use axum::Router;
 use saga_runtime::error::Remedy;
 use saga_runtime::store::{self, Param};
 use saga_runtime::testing::{Servers, eventually};
-use saga_runtime::{Secret, StoreError, clock};
+use saga_runtime::{Secret, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use crate::failures::{listener, process};
@@ -35,10 +35,7 @@ async fn a_lost_connection_is_waited_for_and_a_value_that_cannot_be_written_or_r
 async fn tombstones_and_refusals_are_forgotten_a_day_past_retention_and_what_was_done_is_not() {
     let servers = Servers::claim().await;
     let database = servers.database("desk").await;
-    let mut owner = database.connect().await;
-    let app: tokio_postgres::Config = database.app_url.parse().unwrap();
-    let (role, month) = (app.get_user().unwrap(), time::Duration::days(30));
-    store::migrate(&mut owner, &store::no_migrations(), role, clock::now().date(), month).await.unwrap();
+    let owner = database.migrate(&store::no_migrations()).await;
     let sql = "
         INSERT INTO effects
         SELECT gen_random_uuid(), 'step', 0, state, gen_random_uuid(), now(), now() - age

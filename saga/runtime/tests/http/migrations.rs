@@ -1,8 +1,8 @@
 //! Rows of an older version are still there after the migrations.
 
 use refinery::Target;
+use saga_runtime::store::no_migrations;
 use saga_runtime::testing::Servers;
-use saga_runtime::{clock, store};
 
 mod all {
     refinery::embed_migrations!("src/migrations");
@@ -35,9 +35,7 @@ async fn what_was_sent_kept_and_marked_is_there_after_the_migrations() {
     runner.set_migration_table_name("runtime_migrations").run_async(&mut owner).await.unwrap();
     owner.batch_execute(OLD).await.unwrap();
 
-    let app: tokio_postgres::Config = database.app_url.parse().unwrap();
-    let (role, decades) = (app.get_user().unwrap(), time::Duration::days(36_500));
-    store::migrate(&mut owner, &store::no_migrations(), role, clock::now().date(), decades).await.unwrap();
+    let owner = database.migrate(&no_migrations()).await;
 
     let inbox = "SELECT id::text, convert_from(body, 'UTF8') FROM inbox ORDER BY id";
     let inbox: Vec<(String, Option<String>)> =
