@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::sync::Arc;
 
-use deadpool_postgres::PoolError;
+use deadpool_postgres::{PoolError, TimeoutType};
 use tokio_postgres::error::SqlState;
 
 /// The database did not do what it was asked to.
@@ -51,17 +51,18 @@ impl StoreError {
     pub fn remedy(&self) -> Remedy {
         match self {
             Self::Database(error) => error.code().map_or_else(|| remedy_without_code(error), remedy_of),
-            Self::Pool(PoolError::Backend(error)) => error.code().map_or(Remedy::Wait, remedy_of),
-            Self::Pool(
-                PoolError::Timeout(_)
-                | PoolError::Closed
-                | PoolError::NoRuntimeSpecified
-                | PoolError::PostCreateHook(_),
-            ) => Remedy::Wait,
+            // Nothing was asked of it yet, so it cannot be the question; a login that is refused is mended at the server.
+            Self::Pool(_) => Remedy::Wait,
             Self::Shared(error) => error.remedy(),
             Self::Overtaken => Remedy::Again,
             Self::Corrupt { .. } | Self::Panicked => Remedy::Person,
         }
+    }
+
+    /// Whether the server cannot be reached, or lets nobody in.
+    pub(crate) fn is_unreachable(&self) -> bool {
+        let Self::Pool(error) = self else { return false };
+        matches!(error, PoolError::Backend(_) | PoolError::Timeout(TimeoutType::Create | TimeoutType::Recycle))
     }
 
     /// Whether a statement that was sent before this one failed, and tells the cause.

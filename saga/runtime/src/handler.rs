@@ -13,8 +13,8 @@ use crate::store::Transaction;
 pub trait Handler: Send + Sync + 'static {
     /// Handles a batch inside the transaction of its delivery, and says what becomes of each
     /// message, in order. Nothing is changed before what is returned is run: should some of the messages
-    /// turn out to have been handled before, the decisions are dropped, and it is called again, in the
-    /// same transaction, without them.
+    /// turn out to have been handled before, the decisions are dropped with the transaction, and it is called again, in
+    /// another one, without them.
     ///
     /// Lock what the batch touches first, all of it and in key order; decide in pure code; leave the
     /// writing to what is returned, once for each table. A batch that fails is rolled back and run again, message by message.

@@ -4,6 +4,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use futures_util::{FutureExt, StreamExt};
 use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicQosOptions};
@@ -49,6 +50,10 @@ pub struct Subscription {
 pub async fn run(broker: Broker, subscriptions: Vec<Subscription>, turns: Turns, stop: CancellationToken) {
     let mut pause = Pause::new();
     loop {
+        let ready = join_all(subscriptions.iter().map(|subscription| subscription.deliver.ready()));
+        if stop.run_until_cancelled(ready).await.is_none() {
+            break broker.left(Purpose::Consuming);
+        }
         match session(&broker, &subscriptions, &turns, &stop).await {
             Ok(()) => break broker.left(Purpose::Consuming),
             Err(error) => broker.ended(Purpose::Consuming, &error),

@@ -40,7 +40,9 @@ pub enum BrokerError {
     #[error("RabbitMQ ended the subscription to the queue {0}: it was deleted, or its node went away")]
     Unsubscribed(&'static str),
     /// A batch was given up although nobody is stopping.
-    #[error("a batch from the queue {0} was given up; the broker delivers it again")]
+    #[error(
+        "a batch from the queue {0} was given up, since the database cannot be reached; the broker delivers it again"
+    )]
     GivenUp(&'static str),
     /// The code that handles messages panicked.
     #[error("handling messages panicked; the broker delivers them again: {0}")]
@@ -96,8 +98,8 @@ pub enum PublishError {
     /// The broker did not confirm it in time, or the connection ended before it could.
     #[error("the broker did not confirm the message; it may or may not have it: publish it again with the same id")]
     Timeout,
-    /// There is no connection to the broker at present.
-    #[error("no connection to RabbitMQ at present; nothing was published")]
+    /// There is no connection to the broker at present, or it takes nothing.
+    #[error("no connection to RabbitMQ at present, or it takes nothing; nothing was published")]
     NotConnected,
     /// It cannot be written as AMQP.
     #[error("the message cannot be written as AMQP: {0}; nothing was published")]

@@ -45,14 +45,19 @@ pub trait Deliver: Send + Sync + 'static {
     /// parked) and may be acknowledged.
     ///
     /// # Errors
-    /// The batch was given up, because the process is stopping: nothing may be acknowledged.
-    fn deliver<'a>(&'a self, queue: &'static str, batch: Vec<Incoming>) -> BoxFuture<'a, Result<(), Stopping>>;
+    /// The batch was given up: nothing may be acknowledged.
+    fn deliver<'a>(&'a self, queue: &'static str, batch: Vec<Incoming>) -> BoxFuture<'a, Result<(), GivenUp>>;
+
+    /// Waits until batches can be handled; none is taken before.
+    fn ready(&self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
 }
 
-/// The process is stopping; what is not done is left to others.
+/// A batch is left to others: the process is stopping, or cannot reach its database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the process is stopping")]
-pub struct Stopping;
+#[error("the batch is left to others")]
+pub struct GivenUp;
 
 /// A stored message that is to be published.
 #[derive(Debug, Clone, PartialEq)]

@@ -112,6 +112,10 @@ impl Desk<'_> {
     fn send_backlog(&mut self, window: &mut Window<'_, Vec<Job>>) {
         while window.room() > 0 && (self.careful == 0 || window.is_empty()) {
             let Some(job) = self.backlog.pop_front() else { break };
+            if matches!(&job.owner.receipt, Receipt::Caller(caller) if caller.is_closed()) {
+                // They were told that nobody knows, and may have asked again.
+                continue;
+            }
             if knows_exchange(self.broker.topology(), job.content.exchange()) {
                 let (content, jobs) = self.with_company(job);
                 window.send(content, jobs);

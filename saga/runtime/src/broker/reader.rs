@@ -70,6 +70,7 @@ impl QueueReader {
 
     /// The next message; `None` when there is none.
     pub(crate) async fn take(&mut self) -> Result<Option<Taken>, BrokerError> {
+        let mut is_last_look = false;
         loop {
             if self.subscriptions.last().is_none_or(|last| last.held >= HELD) {
                 self.subscribe().await?;
@@ -77,14 +78,15 @@ impl QueueReader {
             let number = self.subscriptions.len() - 1;
             let subscription = &mut self.subscriptions[number];
             match tokio::time::timeout(MAY_COME, subscription.consumer.next()).await {
+                Err(_) if is_last_look => return Ok(None),
                 Ok(next) => {
                     let delivery = delivered(next, &self.queue)?;
                     subscription.held += 1;
                     let (tag, redelivered) = ((number, delivery.delivery_tag), delivery.redelivered);
                     return Ok(Some(Taken { incoming: Incoming::from(delivery), tag, redelivered }));
                 }
-                Err(_) if self.waiting().await? == 0 => return Ok(None),
-                Err(_) => {}
+                // What does not wait any more may be on its way to us.
+                Err(_) => is_last_look = self.waiting().await? == 0,
             }
         }
     }

@@ -14,7 +14,7 @@ mod inspect;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use backon::BackoffBuilder;
 use futures_util::FutureExt;
@@ -22,7 +22,7 @@ use futures_util::future::BoxFuture;
 use saga_core::Topology;
 use tokio_util::sync::CancellationToken;
 
-use crate::broker::{Deliver, Incoming, Stopping};
+use crate::broker::{Deliver, GivenUp, Incoming};
 use crate::clock;
 use crate::error::{Remedy, StoreError};
 use crate::handler::Handler;
@@ -38,8 +38,11 @@ pub(crate) const CRASH_LOOP: u32 = 10;
 const MOST_ATTEMPTS: u32 = 20;
 /// How often a message alone is run again at once, when others were first.
 const AT_ONCE: u32 = 5;
+/// How long messages in hand wait for a server that cannot be reached. Then they go back to the broker: another copy may
+/// reach it, and RabbitMQ takes away after half an hour what nobody settles.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// How many messages that are due are taken in one transaction.
-const DUE_AT_ONCE: i64 = 64;
+pub(crate) const DUE_AT_ONCE: u16 = 64;
 
 /// Delivers messages to the handlers of a process.
 pub(crate) struct Delivery {
@@ -81,7 +84,7 @@ pub(crate) enum Origin<'a> {
 }
 
 impl Deliver for Delivery {
-    fn deliver<'a>(&'a self, queue: &'static str, batch: Vec<Incoming>) -> BoxFuture<'a, Result<(), Stopping>> {
+    fn deliver<'a>(&'a self, queue: &'static str, batch: Vec<Incoming>) -> BoxFuture<'a, Result<(), GivenUp>> {
         Box::pin(async move {
             let mut settled = self.until_it_is_there(queue, &batch).await?;
             if settled.as_ref().is_err_and(|error| error.remedy() == Remedy::Again) {
@@ -98,10 +101,21 @@ impl Deliver for Delivery {
             }
         })
     }
+
+    fn ready(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            let mut waits = waits();
+            while let Err(error) = self.pool.get().await {
+                let wait = waits.next().unwrap_or(LONGEST_WAIT);
+                tracing::warn!(%error, wait_ms = wait.as_millis(), "the database cannot be reached; no messages are taken");
+                tokio::time::sleep(wait).await;
+            }
+        })
+    }
 }
 
 impl Delivery {
-    async fn one_by_one(&self, queue: &'static str, batch: Vec<Incoming>) -> Result<(), Stopping> {
+    async fn one_by_one(&self, queue: &'static str, batch: Vec<Incoming>) -> Result<(), GivenUp> {
         for incoming in batch {
             let alone = [incoming];
             if let Err(error) = self.alone(queue, &alone).await? {
@@ -111,7 +125,7 @@ impl Delivery {
         Ok(())
     }
 
-    async fn alone(&self, queue: &'static str, alone: &[Incoming; 1]) -> Result<Result<(), StoreError>, Stopping> {
+    async fn alone(&self, queue: &'static str, alone: &[Incoming; 1]) -> Result<Result<(), StoreError>, GivenUp> {
         let mut tries = 0;
         loop {
             match self.until_it_is_there(queue, alone).await? {
@@ -121,15 +135,19 @@ impl Delivery {
         }
     }
 
-    /// Attempts a batch, waiting for the database as long as it takes.
+    /// Attempts a batch, waiting for the database as long as it takes; if it cannot be reached, for [`PATIENCE`].
     async fn until_it_is_there(
         &self,
         queue: &'static str,
         batch: &[Incoming],
-    ) -> Result<Result<(), StoreError>, Stopping> {
-        let mut waits = waits();
+    ) -> Result<Result<(), StoreError>, GivenUp> {
+        let (mut waits, begun) = (waits(), Instant::now());
         loop {
-            match self.attempt(queue, Origin::Broker(batch.to_vec())).await {
+            match self.attempt_safely(queue, Origin::Broker(batch.to_vec())).await {
+                Err(error) if error.is_unreachable() && begun.elapsed() >= PATIENCE => {
+                    tracing::error!(queue, %error, "the database cannot be reached; messages go back to RabbitMQ until it can");
+                    return Err(GivenUp);
+                }
                 Err(error) if error.remedy() == Remedy::Wait => {
                     let wait = waits.next().unwrap_or(LONGEST_WAIT);
                     tracing::warn!(queue, %error, wait_ms = wait.as_millis(), "the database is not there; messages wait");
@@ -142,7 +160,7 @@ impl Delivery {
     }
 
     /// A message that failed alone: put off, and parked in the end.
-    async fn give_up(&self, queue: &'static str, incoming: &Incoming, error: StoreError) -> Result<(), Stopping> {
+    async fn give_up(&self, queue: &'static str, incoming: &Incoming, error: StoreError) -> Result<(), GivenUp> {
         tracing::error!(queue, %error, "a message cannot be handled; it is put off");
         let mut waits = waits();
         // Whatever the message is, its bytes can be stored: only the database itself can fail here for long.
@@ -154,9 +172,9 @@ impl Delivery {
         Ok(())
     }
 
-    async fn pause(&self, wait: Duration) -> Result<(), Stopping> {
+    async fn pause(&self, wait: Duration) -> Result<(), GivenUp> {
         tokio::select! {
-            () = self.stop.cancelled() => Err(Stopping),
+            () = self.stop.cancelled() => Err(GivenUp),
             () = tokio::time::sleep(wait) => Ok(()),
         }
     }
@@ -169,7 +187,7 @@ impl Delivery {
     pub(crate) async fn handle_due(&self) -> Result<usize, StoreError> {
         let mut handled = 0;
         for queue in self.queues_due().await? {
-            handled += match self.attempt_due(queue, Due::AtMost(DUE_AT_ONCE)).await {
+            handled += match self.attempt_safely(queue, Origin::Deferred(Due::AtMost(DUE_AT_ONCE.into()))).await {
                 Ok(count) => count,
                 Err(error) if error.remedy() == Remedy::Wait => return Err(error),
                 Err(_) => self.due_one_by_one(queue).await?,
@@ -180,7 +198,7 @@ impl Delivery {
 
     /// What fails alone, however often it is tried, is put off again, so that it holds nothing back.
     async fn due_one_by_one(&self, queue: &'static str) -> Result<usize, StoreError> {
-        let keys = keys_due(&self.pool.get().await?, queue, clock::now(), DUE_AT_ONCE).await?;
+        let keys = keys_due(&self.pool.get().await?, queue, clock::now(), DUE_AT_ONCE.into()).await?;
         for key in &keys {
             match self.due_alone(queue, key).await {
                 Ok(_) => {}
@@ -197,16 +215,17 @@ impl Delivery {
     async fn due_alone(&self, queue: &'static str, key: &str) -> Result<usize, StoreError> {
         let mut tries = 0;
         loop {
-            match self.attempt_due(queue, Due::One(key)).await {
+            match self.attempt_safely(queue, Origin::Deferred(Due::One(key))).await {
                 Err(error) if error.remedy() == Remedy::Again && tries < AT_ONCE => tries += 1,
                 settled => return settled,
             }
         }
     }
 
-    /// A panic is an error like another here: nobody else counts how often these messages cause one.
-    async fn attempt_due(&self, queue: &'static str, due: Due<'_>) -> Result<usize, StoreError> {
-        let attempt = AssertUnwindSafe(self.attempt(queue, Origin::Deferred(due)));
+    /// A panic is an error like another: it must not end the session, whose other messages would then come again with it, and
+    /// as often as it.
+    async fn attempt_safely(&self, queue: &'static str, origin: Origin<'_>) -> Result<usize, StoreError> {
+        let attempt = AssertUnwindSafe(self.attempt(queue, origin));
         attempt.catch_unwind().await.unwrap_or(Err(StoreError::Panicked))
     }
 

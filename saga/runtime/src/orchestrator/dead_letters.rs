@@ -4,7 +4,7 @@ use futures_util::future::BoxFuture;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use crate::broker::{Deliver, Incoming, Stopping};
+use crate::broker::{Deliver, GivenUp, Incoming};
 use crate::clock;
 use crate::delivery::{key_of_bytes, meta};
 use crate::error::StoreError;
@@ -40,14 +40,14 @@ impl DeadLetters {
 }
 
 impl Deliver for DeadLetters {
-    fn deliver<'a>(&'a self, _queue: &'static str, batch: Vec<Incoming>) -> BoxFuture<'a, Result<(), Stopping>> {
+    fn deliver<'a>(&'a self, _queue: &'static str, batch: Vec<Incoming>) -> BoxFuture<'a, Result<(), GivenUp>> {
         Box::pin(async move {
             let mut waits = crate::delivery::waits();
             while let Err(error) = self.park_all(&batch).await {
                 let wait = waits.next().unwrap_or(std::time::Duration::from_secs(5));
                 tracing::warn!(%error, wait_ms = wait.as_millis(), "dead letters cannot be parked yet; they wait");
                 tokio::select! {
-                    () = self.stop.cancelled() => return Err(Stopping),
+                    () = self.stop.cancelled() => return Err(GivenUp),
                     () = tokio::time::sleep(wait) => {}
                 }
             }

@@ -61,8 +61,6 @@ impl Process {
 /// Makes the partitions of the days to come and drops what is past retention.
 pub(super) async fn keep_partitions(owner: &Secret, name: &str, retention: time::Duration) -> Result<(), StoreError> {
     let client = connect_owner(owner, name).await?;
-    // Whoever waits for a table makes all others wait behind: a long reader, a backup, must not stop the process.
-    client.batch_execute("SET lock_timeout = '3s'").await?;
     store::partitions(&client, clock::now().date(), retention).await
 }
 

@@ -18,7 +18,7 @@ use super::{Process, ProcessError};
 use crate::broker::Publisher;
 use crate::broker::consumer::{self, Subscription};
 use crate::clock;
-use crate::delivery::{Delivery, Repeats};
+use crate::delivery::{DUE_AT_ONCE, Delivery, Repeats};
 use crate::error::StoreError;
 use crate::http;
 use crate::metrics::Metrics;
@@ -162,13 +162,18 @@ async fn ending(
     }
 }
 
-/// Handles what was put off, once a second.
+/// Handles what was put off, once a second, and again at once while there is much.
 async fn look_for_due(delivery: Arc<Delivery>, stop: CancellationToken) {
     loop {
-        if let Err(error) = delivery.handle_due().await {
-            tracing::warn!(%error, "messages that were put off wait a little longer");
-        }
-        if pause(LOOK_EVERY, &stop).await.is_break() {
+        let wait = match delivery.handle_due().await {
+            Ok(handled) if handled >= DUE_AT_ONCE.into() => Duration::ZERO,
+            Ok(_) => LOOK_EVERY,
+            Err(error) => {
+                tracing::warn!(%error, "messages that were put off wait a little longer");
+                LOOK_EVERY
+            }
+        };
+        if pause(wait, &stop).await.is_break() {
             break;
         }
     }

@@ -77,12 +77,14 @@ async fn migrate_locked(
 /// # Errors
 /// [`StoreError`].
 pub async fn partitions(client: &Client, today: Date, retention: Duration) -> Result<(), StoreError> {
-    let oldest = today - retention - Duration::days(2);
+    // Whoever waits for a table makes all others wait behind: a long reader, a backup, must not stop the process.
+    client.batch_execute("SET lock_timeout = '3s'").await?;
+    // What must be there comes first, for all tables: what cannot be dropped may be in the way for long.
     for table in PARTITIONED {
         let present = days_of(client, table).await?;
         if present.is_empty() {
             // What a client may still send with a time of the past, in one.
-            create(client, table, oldest, today).await?;
+            create(client, table, oldest(today, retention), today).await?;
         }
         let next = present.iter().map(|(_, until)| *until).max().unwrap_or(today);
         let mut day = next;
@@ -90,12 +92,20 @@ pub async fn partitions(client: &Client, today: Date, retention: Duration) -> Re
             create(client, table, day, day + Duration::days(1)).await?;
             day += Duration::days(1);
         }
-        for (name, until) in present.iter().filter(|(_, until)| *until <= oldest) {
+    }
+    for table in PARTITIONED {
+        let present = days_of(client, table).await?;
+        for (name, until) in present.iter().filter(|(_, until)| *until <= oldest(today, retention)) {
             tracing::info!(partition = name, %until, "dropping a partition that is past retention");
             client.batch_execute(&format!("DROP TABLE IF EXISTS {name}")).await?;
         }
     }
     Ok(())
+}
+
+/// The first day of which anything is kept.
+fn oldest(today: Date, retention: Duration) -> Date {
+    today - retention - Duration::days(2)
 }
 
 async fn create(client: &Client, table: &str, from: Date, until: Date) -> Result<(), StoreError> {

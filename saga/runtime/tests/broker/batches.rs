@@ -9,7 +9,7 @@ use lapin::{BasicProperties, Channel};
 use saga_runtime::Turns;
 use saga_runtime::broker::batch::{Batches, CONTENT_TYPE};
 use saga_runtime::broker::consumer::{self, Subscription};
-use saga_runtime::broker::{Broker, Marks, Outbound, Stopping, relay};
+use saga_runtime::broker::{Broker, GivenUp, Marks, Outbound, relay};
 use saga_runtime::core::Route;
 use saga_runtime::testing::{Servers, eventually};
 use serde_json::{Value, json};
@@ -146,7 +146,7 @@ async fn a_batch_that_came_again_twice_is_handled_message_by_message_and_acknowl
     let calls = AtomicUsize::new(0);
     // Given up twice; then the third of the lonely ones, once.
     let recorder = Recorder::new(move |_| match calls.fetch_add(1, Ordering::Relaxed) {
-        0 | 1 | 4 => Err(Stopping),
+        0 | 1 | 4 => Err(GivenUp),
         _ => Ok(()),
     });
     handled(&broker, &recorder, 33).await;

@@ -10,8 +10,9 @@ use lapin::options::QueueDeleteOptions;
 use saga_runtime::Turns;
 use saga_runtime::broker::consumer::{self, BATCH, PREFETCH, Subscription};
 use saga_runtime::broker::relay::forward_batch;
-use saga_runtime::broker::{Broker, ConfirmChannel, Link, Stopping};
+use saga_runtime::broker::{Broker, ConfirmChannel, GivenUp, Link};
 use saga_runtime::testing::{Servers, eventually};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -164,7 +165,7 @@ async fn what_was_given_up_comes_again_whole() {
     let (broker, channel) = with_messages(&servers, 50).await;
     let calls = AtomicUsize::new(0);
     let recorder = Recorder::new(move |_| match calls.fetch_add(1, Ordering::Relaxed) {
-        0 => Err(Stopping),
+        0 => Err(GivenUp),
         _ => Ok(()),
     });
     let running = Running::on(&broker, Arc::clone(&recorder));
@@ -180,6 +181,27 @@ async fn what_was_given_up_comes_again_whole() {
     let batches = recorder.batches.lock().unwrap();
     let again: Vec<u32> = batches.iter().skip(1).flatten().map(|message| message.delivery_count).collect();
     assert!(again.iter().all(|count| *count == 1), "{again:?}");
+}
+
+#[tokio::test]
+async fn what_was_given_up_waits_in_the_queue_until_it_can_be_handled() {
+    let servers = Servers::claim().await;
+    let (broker, channel) = with_messages(&servers, 50).await;
+    let door = watch::Sender::new(true);
+    let closing = door.clone();
+    let recorder = Recorder::behind(door.subscribe(), move |batch| {
+        let is_first = batch.iter().all(|message| message.delivery_count == 0);
+        closing.send_replace(!is_first);
+        if is_first { Err(GivenUp) } else { Ok(()) }
+    });
+    let running = Running::on(&broker, Arc::clone(&recorder));
+    eventually("a batch was given up", PATIENCE, async || !recorder.sizes().is_empty()).await;
+    assert_eq!(left(&channel, WORK).await, 50, "nobody consumes, and all are there for others");
+    let before = recorder.numbers().len();
+    door.send_replace(true);
+    eventually("all are handled", PATIENCE, async || recorder.numbers().len() == before + 50).await;
+    running.stopped().await;
+    assert_eq!(left(&channel, WORK).await, 0);
 }
 
 #[tokio::test]

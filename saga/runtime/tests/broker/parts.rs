@@ -10,12 +10,12 @@ use lapin::types::FieldTable;
 use lapin::{Channel, Connection, ConnectionProperties};
 use saga_runtime::StoreError;
 use saga_runtime::broker::topology::Options;
-use saga_runtime::broker::{Broker, Deliver, Incoming, Link, Marks, Outbound, Properties, Stopping};
+use saga_runtime::broker::{Broker, Deliver, GivenUp, Incoming, Link, Marks, Outbound, Properties};
 use saga_runtime::core::{Binding, Exchange, ExchangeType, Queue, QueueType, Route, Topology};
 use saga_runtime::secret::Secret;
 use saga_runtime::testing::{Servers, eventually};
 use serde_json::Value;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) const WORK: &str = "work";
@@ -187,25 +187,36 @@ impl Marks for MemoryMarks {
     }
 }
 
-type Answer = Box<dyn Fn(&[Incoming]) -> Result<(), Stopping> + Send + Sync>;
+type Answer = Box<dyn Fn(&[Incoming]) -> Result<(), GivenUp> + Send + Sync>;
 
 /// Writes down what is delivered, and does as it is told.
 pub(crate) struct Recorder {
     pub(crate) batches: Mutex<Vec<Vec<Incoming>>>,
     /// One permit for each batch that may return.
     pub(crate) gate: Semaphore,
+    /// Whether it takes messages.
+    door: watch::Receiver<bool>,
     answer: Answer,
 }
 
 impl Recorder {
-    pub(crate) fn new(answer: impl Fn(&[Incoming]) -> Result<(), Stopping> + Send + Sync + 'static) -> Arc<Self> {
+    pub(crate) fn new(answer: impl Fn(&[Incoming]) -> Result<(), GivenUp> + Send + Sync + 'static) -> Arc<Self> {
+        Self::behind(watch::Sender::new(true).subscribe(), answer)
+    }
+
+    /// One that takes messages only while this is true.
+    pub(crate) fn behind(
+        door: watch::Receiver<bool>,
+        answer: impl Fn(&[Incoming]) -> Result<(), GivenUp> + Send + Sync + 'static,
+    ) -> Arc<Self> {
         let gate = Semaphore::new(Semaphore::MAX_PERMITS);
-        Arc::new(Self { batches: Mutex::default(), gate, answer: Box::new(answer) })
+        Arc::new(Self { batches: Mutex::default(), gate, door, answer: Box::new(answer) })
     }
 
     /// One whose batches return only as the test lets them.
     pub(crate) fn gated() -> Arc<Self> {
-        Arc::new(Self { batches: Mutex::default(), gate: Semaphore::new(0), answer: Box::new(|_| Ok(())) })
+        let door = watch::Sender::new(true).subscribe();
+        Arc::new(Self { batches: Mutex::default(), gate: Semaphore::new(0), door, answer: Box::new(|_| Ok(())) })
     }
 
     pub(crate) fn numbers(&self) -> Vec<i64> {
@@ -218,12 +229,20 @@ impl Recorder {
 }
 
 impl Deliver for Recorder {
-    fn deliver<'a>(&'a self, queue: &'static str, batch: Vec<Incoming>) -> BoxFuture<'a, Result<(), Stopping>> {
+    fn deliver<'a>(&'a self, queue: &'static str, batch: Vec<Incoming>) -> BoxFuture<'a, Result<(), GivenUp>> {
         assert_eq!(queue, WORK);
         Box::pin(async move {
             self.batches.lock().unwrap().push(batch.clone());
             self.gate.acquire().await.unwrap().forget();
             (self.answer)(&batch)
+        })
+    }
+
+    fn ready(&self) -> BoxFuture<'_, ()> {
+        let mut door = self.door.clone();
+        Box::pin(async move {
+            // An error: nobody closes it any more.
+            let _ = door.wait_for(|is_open| *is_open).await;
         })
     }
 }

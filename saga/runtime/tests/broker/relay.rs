@@ -259,6 +259,20 @@ async fn a_message_that_ends_every_channel_takes_no_others_with_it() {
 }
 
 #[tokio::test]
+async fn what_somebody_waits_for_no_longer_is_not_published() {
+    let servers = Servers::claim().await;
+    let broker = declared(&servers).await;
+    let running = Running::on(&broker);
+    up(&broker).await;
+    let mut given_up = Box::pin(running.relay.publish_confirmed(parcel(to_work())));
+    assert!(futures_util::poll!(&mut given_up).is_pending(), "the relay's task has not run since");
+    drop(given_up);
+    running.relay.publish_confirmed(parcel(to_work())).await.unwrap();
+    assert_eq!(broker.counters().published.get(), 1);
+    running.stopped().await;
+}
+
+#[tokio::test]
 async fn an_exchange_that_is_not_in_the_topology_holds_nothing_up() {
     let servers = Servers::claim().await;
     let broker = declared(&servers).await;

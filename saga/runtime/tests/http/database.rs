@@ -1,14 +1,17 @@
 //! What the database's errors mean, and what is deleted there.
 
 use axum::Router;
+use lapin::options::QueueDeclareOptions;
+use lapin::types::FieldTable;
 use saga_runtime::error::Remedy;
 use saga_runtime::store::{self, Param};
 use saga_runtime::testing::{Servers, eventually};
-use saga_runtime::{Secret, StoreError};
+use saga_runtime::{Secret, StoreError, clock};
+use tokio_postgres::NoTls;
 use tokio_util::sync::CancellationToken;
 
 use crate::failures::{listener, process};
-use crate::process::SOON;
+use crate::process::{Running, SOON, saga_of};
 
 #[tokio::test]
 async fn a_lost_connection_is_waited_for_and_a_value_that_cannot_be_written_or_read_is_for_a_person() {
@@ -29,6 +32,53 @@ async fn a_lost_connection_is_waited_for_and_a_value_that_cannot_be_written_or_r
     }
     let nowhere = store::connect("DATABASE_URL", &Secret::new("postgres://me:x@127.0.0.1:1/x"), "desk", 2).unwrap();
     assert_eq!(StoreError::from(nowhere.get().await.unwrap_err()).remedy(), Remedy::Wait);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_the_database_lets_nobody_in_messages_go_back_and_requests_are_told_and_then_all_goes_on() {
+    let desk = Running::start().await;
+    let (owner, name) = (desk.database.connect().await, &desk.database.name);
+    let (app, session) = tokio_postgres::connect(&desk.database.app_url, NoTls).await.unwrap();
+    tokio::spawn(session);
+    owner.batch_execute(&format!("REVOKE CONNECT ON DATABASE {name} FROM {name}_app")).await.unwrap();
+    let others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = current_user AND pid <> pg_backend_pid()";
+    app.batch_execute(others).await.unwrap();
+    desk.publish_note("late").await;
+    assert_eq!(desk.get("/admin/parked").await.0, 503);
+    eventually("the note is back in its queue, where another copy would have it", 2 * SOON, async || {
+        let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        let queue = desk.channel.queue_declare("notes.taken".into(), passive, FieldTable::default()).await.unwrap();
+        (queue.message_count(), queue.consumer_count()) == (1, 0)
+    })
+    .await;
+    owner.batch_execute(&format!("GRANT CONNECT ON DATABASE {name} TO {name}_app")).await.unwrap();
+    assert_eq!(desk.sent_for(saga_of("late")).await.len(), 1);
+    desk.stop().await;
+}
+
+#[tokio::test]
+async fn days_to_come_get_their_partitions_even_if_an_old_one_cannot_be_dropped_or_a_reader_is_in_the_way_for_long() {
+    let servers = Servers::claim().await;
+    let database = servers.database("desk").await;
+    let owner = database.migrate(&store::no_migrations()).await;
+    let until = async |table: &str| {
+        let sql =
+            "SELECT max(right(inhrelid::regclass::text, 8)) FROM pg_inherits WHERE inhparent = $1::text::regclass";
+        owner.query_one(sql, &[&table]).await.unwrap().get::<_, String>(0)
+    };
+    let (before, month) = (until("inbox").await, time::Duration::days(30));
+    let first = "SELECT min(inhrelid::regclass::text) FROM pg_inherits WHERE inhparent = 'journal'::regclass";
+    let first: String = owner.query_one(first, &[]).await.unwrap().get(0);
+    owner.batch_execute(&format!("CREATE VIEW of_somebody AS SELECT * FROM {first}")).await.unwrap();
+    let later = clock::now().date() + time::Duration::days(40);
+    let error = store::partitions(&owner, later, month).await.unwrap_err();
+    assert!(error.to_string().contains("depend"), "{error}");
+    assert!(until("inbox").await > before && until("journal").await > before);
+
+    let reader = database.connect().await;
+    reader.batch_execute("BEGIN; LOCK TABLE journal IN ACCESS SHARE MODE").await.unwrap();
+    let error = store::partitions(&owner, later + time::Duration::DAY, month).await.unwrap_err();
+    assert_eq!(error.remedy(), Remedy::Again, "it does not wait, with all others behind it: {error}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -42,6 +42,18 @@ impl Nervous {
     }
 }
 
+/// Takes every note but bad ones: those it panics at, each time.
+struct Frail;
+
+impl Handler for Frail {
+    fn handle<'a>(&'a self, _: &'a Transaction<'a>, batch: &'a [&'a Message], _: Time) -> Handling<'a> {
+        Box::pin(async move {
+            assert!(batch.iter().all(|note| note.subject != "bad"), "this is meant to panic");
+            Ok(Decided::nothing_to_write(batch.iter().map(|_| Verdict::send(Vec::new())).collect()))
+        })
+    }
+}
+
 /// Takes every note but bad ones: those it fails at, with a text that PostgreSQL cannot hold.
 struct Picky;
 
@@ -143,6 +155,20 @@ async fn a_message_that_was_put_off_and_panics_is_put_off_again_and_holds_nothin
     desk.takes(1).await;
     let again = "SELECT count(*) FROM deferred WHERE attempt > 1 AND reason LIKE '%the handler panicked%'";
     eventually("the bad one is put off again", SOON, async || desk.count(again).await == 1).await;
+    desk.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_that_panics_each_time_is_put_off_and_costs_none_of_its_neighbours_a_delivery() {
+    let desk = Desk::open(Frail).await;
+    let good = (2..=20).map(|id| note(id, "good"));
+    desk.publish(&Vec::from_iter(std::iter::once(note(1, "bad")).chain(good))).await;
+    desk.takes(19).await;
+    let put_off = "SELECT count(*) FROM deferred WHERE reason LIKE '%the handler panicked%'";
+    eventually("the bad one is put off", SOON, async || desk.count(put_off).await == 1).await;
+    assert_eq!(desk.count("SELECT count(*) FROM parked").await, 0);
+    let again = "SELECT count(*) FROM deferred WHERE (incoming ->> 'delivery_count')::int > 0";
+    assert_eq!(desk.count(again).await, 0, "nothing went back to the broker");
     desk.close().await;
 }
 

@@ -188,7 +188,7 @@ pub(super) struct Discard {
 
 /// Discard a parked message
 ///
-/// It stays where it is, bytes and all, and will never be handled.
+/// It stays where it is, bytes and all, and is not handled. Should the same message come again, it is looked at like any other.
 #[utoipa::path(post, path = "/admin/parked/{id}/discard", tag = "operator", security(("token" = [])),
     params(("id" = i64, Path, description = "Its number")), request_body = Discard, responses(
         (status = 200, description = "It is discarded", body = Parked),
