@@ -53,13 +53,14 @@ def answer_to(request):  # in a transaction: the effect, once, and the bytes of 
     return answer
 
 def on_message(channel, delivery, properties, body):  # commit, publish, confirm, ack: a crash in between only repeats the answer
-    request = json.loads(body)
-    if request["type"] == "RELEASE_INVENTORY" or (request["type"] in REQUESTS and request["data"].get("items")):
-        db.execute("BEGIN IMMEDIATE")
-        answer = answer_to(request)
-        db.execute("COMMIT")
-        key = json.loads(answer)["type"].lower().replace("_", ".", 1)
-        channel.basic_publish("inventory.events", key, answer, pika.BasicProperties(delivery_mode=2), mandatory=True)
+    asked = json.loads(body)
+    for request in asked if isinstance(asked, list) else [asked]:  # several may share an AMQP message
+        if request["type"] == "RELEASE_INVENTORY" or (request["type"] in REQUESTS and request["data"].get("items")):
+            db.execute("BEGIN IMMEDIATE")
+            answer = answer_to(request)
+            db.execute("COMMIT")
+            key = json.loads(answer)["type"].lower().replace("_", ".", 1)
+            channel.basic_publish("inventory.events", key, answer, pika.BasicProperties(delivery_mode=2), mandatory=True)
     channel.basic_ack(delivery.delivery_tag)
 
 channel = pika.BlockingConnection(pika.URLParameters(os.environ["AMQP_URL"])).channel()
