@@ -1,7 +1,7 @@
 //! The service's SQL: statements as named constants, prepared once per connection.
 //!
 //! Every transaction locks in the same order, and within a table in the order of its keys:
-//! reservations, supplies, pets, and last one slot of the counts; the last two for each generation of
+//! pets, reservations, supplies, and last one slot of the counts; pets and slots for each generation of
 //! the read model. So none waits for another in a circle.
 
 mod pets;
@@ -37,8 +37,9 @@ pub struct Touched {
 /// # Errors
 /// [`StoreError`].
 pub async fn lock(on: &Transaction<'_>, touched: Touched) -> Result<(Warehouse, Generations), StoreError> {
-    let warehouse = warehouse::lock(on, &touched.sagas, touched.supplies).await?;
-    Ok((warehouse, pets::lock(on, &touched.pets).await?))
+    let (pets, warehouse) =
+        together(pets::lock(on, &touched.pets), warehouse::lock(on, &touched.sagas, touched.supplies)).await?;
+    Ok((warehouse, pets))
 }
 
 /// Writes what became of what was locked: the difference between before and after.

@@ -123,9 +123,12 @@ impl Waiters {
     /// are told if they are not.
     pub fn tell(&self, decided: Vec<Request>) {
         let elsewhere = self.bring(decided);
+        if elsewhere.is_empty() {
+            return;
+        }
         let mut table = self.table();
         // Nobody rings while the connection is lost; other copies look by themselves.
-        if elsewhere.is_empty() || table.to_tell.len() >= MOST_TO_TELL {
+        if table.to_tell.len() >= MOST_TO_TELL {
             return;
         }
         table.to_tell.extend(elsewhere);
