@@ -241,6 +241,7 @@ impl Taker {
             }
         };
         if done.is_err() {
+            self.acknowledge().await?;
             return if self.over.is_cancelled() { Ok(false) } else { Err(BrokerError::GivenUp(queue)) };
         }
         self.counters.batches.inc();

@@ -141,13 +141,10 @@ impl Delivery {
         queue: &'static str,
         batch: &[Incoming],
     ) -> Result<Result<(), StoreError>, GivenUp> {
-        let (mut waits, begun) = (waits(), Instant::now());
+        let (mut waits, mut patience) = (waits(), Patience::default());
         loop {
             match self.attempt_safely(queue, Origin::Broker(batch.to_vec())).await {
-                Err(error) if error.is_unreachable() && begun.elapsed() >= PATIENCE => {
-                    tracing::error!(queue, %error, "the database cannot be reached; messages go back to RabbitMQ until it can");
-                    return Err(GivenUp);
-                }
+                Err(error) if patience.is_over(&error) => return Err(GivenUp),
                 Err(error) if error.remedy() == Remedy::Wait => {
                     let wait = waits.next().unwrap_or(LONGEST_WAIT);
                     tracing::warn!(queue, %error, wait_ms = wait.as_millis(), "the database is not there; messages wait");
@@ -162,9 +159,12 @@ impl Delivery {
     /// A message that failed alone: put off, and parked in the end.
     async fn give_up(&self, queue: &'static str, incoming: &Incoming, error: StoreError) -> Result<(), GivenUp> {
         tracing::error!(queue, %error, "a message cannot be handled; it is put off");
-        let mut waits = waits();
+        let (mut waits, mut patience) = (waits(), Patience::default());
         // Whatever the message is, its bytes can be stored: only the database itself can fail here for long.
         while let Err(failure) = self.set_failed_aside(queue, Failed::Arrived(incoming), &error).await {
+            if patience.is_over(&failure) {
+                return Err(GivenUp);
+            }
             let wait = waits.next().unwrap_or(LONGEST_WAIT);
             tracing::error!(queue, error = %failure, wait_ms = wait.as_millis(), "the database takes nothing; a message waits");
             self.pause(wait).await?;
@@ -233,6 +233,25 @@ impl Delivery {
         let client = self.pool.get().await?;
         let due = crate::store::queues_due(&client, clock::now()).await?;
         Ok(self.handlers.keys().copied().filter(|queue| due.iter().any(|d| d == queue)).collect())
+    }
+}
+
+/// Since when the database could not be reached, without a moment in which it could.
+#[derive(Debug, Default)]
+pub(crate) struct Patience(Option<Instant>);
+
+impl Patience {
+    /// Whether messages in hand have waited for long enough, with this error now.
+    pub(crate) fn is_over(&mut self, error: &StoreError) -> bool {
+        if !error.is_unreachable() {
+            self.0 = None;
+            return false;
+        }
+        let is_over = self.0.get_or_insert_with(Instant::now).elapsed() >= PATIENCE;
+        if is_over {
+            tracing::error!(%error, "the database cannot be reached; messages go back to RabbitMQ until it can");
+        }
+        is_over
     }
 }
 

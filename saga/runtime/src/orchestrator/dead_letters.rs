@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::broker::{Deliver, GivenUp, Incoming};
 use crate::clock;
-use crate::delivery::{key_of_bytes, meta};
+use crate::delivery::{Patience, key_of_bytes, meta};
 use crate::error::StoreError;
 use crate::store::{Parking, Pool, Transaction, park};
 use saga_core::Message;
@@ -42,8 +42,11 @@ impl DeadLetters {
 impl Deliver for DeadLetters {
     fn deliver<'a>(&'a self, _queue: &'static str, batch: Vec<Incoming>) -> BoxFuture<'a, Result<(), GivenUp>> {
         Box::pin(async move {
-            let mut waits = crate::delivery::waits();
+            let (mut waits, mut patience) = (crate::delivery::waits(), Patience::default());
             while let Err(error) = self.park_all(&batch).await {
+                if patience.is_over(&error) {
+                    return Err(GivenUp);
+                }
                 let wait = waits.next().unwrap_or(std::time::Duration::from_secs(5));
                 tracing::warn!(%error, wait_ms = wait.as_millis(), "dead letters cannot be parked yet; they wait");
                 tokio::select! {

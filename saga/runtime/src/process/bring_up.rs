@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use backon::BackoffBuilder;
+use deadpool_postgres::PoolError;
 use tokio_postgres::{Config, NoTls};
 use tokio_util::sync::CancellationToken;
 
@@ -67,7 +68,8 @@ pub(super) async fn keep_partitions(owner: &Secret, name: &str, retention: time:
 async fn connect_owner(url: &Secret, name: &str) -> Result<tokio_postgres::Client, StoreError> {
     let mut config: Config = url.expose().parse()?;
     config.application_name(format!("{name} owner")).connect_timeout(Duration::from_secs(5));
-    let (client, connection) = config.connect(NoTls).await?;
+    // As the pool says it: a login that is refused is waited for, too.
+    let (client, connection) = config.connect(NoTls).await.map_err(PoolError::Backend)?;
     tokio::spawn(async move {
         if let Err(error) = connection.await {
             tracing::debug!(%error, "the owner's connection ended");

@@ -66,41 +66,73 @@ async fn migrate_locked(
     let mut own = Runner::new(process.get_migrations());
     own.set_migration_table_name("process_migrations").run_async(client).await?;
     client.batch_execute(LEFT_OVER).await?;
-    partitions(client, today, retention).await?;
+    if let Err(error) = make_ahead(client, today, retention).await {
+        if !has_today(client, today).await? {
+            return Err(error.into());
+        }
+        tracing::warn!(%error, "the partitions of days to come are made later");
+    }
     grant(client, application_role).await?;
     Ok(())
 }
 
 /// Makes the partitions that are needed from now on, and drops those that nothing can ask for any
-/// more. The inbox lives a day longer than anything that can be replayed.
+/// more. The inbox lives a day longer than anything that can be replayed. What cannot be made or dropped keeps none of
+/// the others from it.
 ///
 /// # Errors
-/// [`StoreError`].
+/// The first [`StoreError`].
 pub async fn partitions(client: &Client, today: Date, retention: Duration) -> Result<(), StoreError> {
-    // Whoever waits for a table makes all others wait behind: a long reader, a backup, must not stop the process.
-    client.batch_execute("SET lock_timeout = '3s'").await?;
-    // What must be there comes first, for all tables: what cannot be dropped may be in the way for long.
+    let made = make_ahead(client, today, retention).await;
+    made.and(drop_old(client, today, retention).await)
+}
+
+/// The days to come.
+async fn make_ahead(client: &Client, today: Date, retention: Duration) -> Result<(), StoreError> {
+    do_not_wait(client).await?;
+    let mut outcome = Ok(());
     for table in PARTITIONED {
         let present = days_of(client, table).await?;
         if present.is_empty() {
             // What a client may still send with a time of the past, in one.
             create(client, table, oldest(today, retention), today).await?;
         }
-        let next = present.iter().map(|(_, until)| *until).max().unwrap_or(today);
-        let mut day = next;
-        while day < today + Duration::days(DAYS_AHEAD) {
-            create(client, table, day, day + Duration::days(1)).await?;
+        let mut day = present.iter().map(|(_, until)| *until).max().unwrap_or(today);
+        while outcome.is_ok() && day < today + Duration::days(DAYS_AHEAD) {
+            outcome = create(client, table, day, day + Duration::days(1)).await;
             day += Duration::days(1);
         }
     }
+    outcome
+}
+
+async fn drop_old(client: &Client, today: Date, retention: Duration) -> Result<(), StoreError> {
+    do_not_wait(client).await?;
+    let mut outcome = Ok(());
     for table in PARTITIONED {
         let present = days_of(client, table).await?;
         for (name, until) in present.iter().filter(|(_, until)| *until <= oldest(today, retention)) {
             tracing::info!(partition = name, %until, "dropping a partition that is past retention");
-            client.batch_execute(&format!("DROP TABLE IF EXISTS {name}")).await?;
+            let dropped = client.batch_execute(&format!("DROP TABLE IF EXISTS {name}")).await;
+            outcome = outcome.and(dropped.map_err(StoreError::from));
         }
     }
-    Ok(())
+    outcome
+}
+
+/// Whoever waits for a table makes all others wait behind: a long reader, a backup, must not stop the process.
+async fn do_not_wait(client: &Client) -> Result<(), StoreError> {
+    Ok(client.batch_execute("SET lock_timeout = '3s'").await?)
+}
+
+/// Whether what happens today has a place in each table.
+async fn has_today(client: &Client, today: Date) -> Result<bool, StoreError> {
+    for table in PARTITIONED {
+        if days_of(client, table).await?.iter().all(|(_, until)| *until <= today) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// The first day of which anything is kept.

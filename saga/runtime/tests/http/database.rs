@@ -74,6 +74,9 @@ async fn days_to_come_get_their_partitions_even_if_an_old_one_cannot_be_dropped_
     let error = store::partitions(&owner, later, month).await.unwrap_err();
     assert!(error.to_string().contains("depend"), "{error}");
     assert!(until("inbox").await > before && until("journal").await > before);
+    let dropped = "SELECT to_regclass(replace($1, 'journal', 'inbox')) IS NULL";
+    assert!(owner.query_one(dropped, &[&first]).await.unwrap().get::<_, bool>(0), "the others are dropped");
+    database.migrate(&store::no_migrations()).await;
 
     let reader = database.connect().await;
     reader.batch_execute("BEGIN; LOCK TABLE journal IN ACCESS SHARE MODE").await.unwrap();
