@@ -15,7 +15,8 @@ Made from the code by a test: change the code, then run `UPDATE_DOCS=1 cargo tes
 
 Each message is a CloudEvents 1.0 event in JSON. It comes alone, or in a JSON array of several that go to the same queue at the
 same time, under the content type `application/cloudevents-batch+json`: commands do, and events that are sent again straight into a
-queue, unless `SAGA_BATCHES` says otherwise. What differs from type to type is `data`, described below; the envelope around it is the same for all, here that of PET_RESERVED:
+queue, unless `SAGA_BATCHES` says otherwise. What differs from type to type is `data`, described below; the envelope around it is
+the same for all, here that of PET_RESERVED:
 
 ";
 

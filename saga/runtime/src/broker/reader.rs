@@ -78,13 +78,13 @@ impl QueueReader {
             let number = self.subscriptions.len() - 1;
             let subscription = &mut self.subscriptions[number];
             match tokio::time::timeout(MAY_COME, subscription.consumer.next()).await {
-                Err(_) if is_last_look => return Ok(None),
                 Ok(next) => {
                     let delivery = delivered(next, &self.queue)?;
                     subscription.held += 1;
                     let (tag, redelivered) = ((number, delivery.delivery_tag), delivery.redelivered);
                     return Ok(Some(Taken { incoming: Incoming::from(delivery), tag, redelivered }));
                 }
+                Err(_) if is_last_look => return Ok(None),
                 // What does not wait any more may be on its way to us.
                 Err(_) => is_last_look = self.waiting().await? == 0,
             }

@@ -66,6 +66,7 @@ async fn migrate_locked(
     let mut own = Runner::new(process.get_migrations());
     own.set_migration_table_name("process_migrations").run_async(client).await?;
     client.batch_execute(LEFT_OVER).await?;
+    do_not_wait(client).await?;
     if let Err(error) = make_ahead(client, today, retention).await {
         if !has_today(client, today).await? {
             return Err(error.into());
@@ -83,31 +84,57 @@ async fn migrate_locked(
 /// # Errors
 /// The first [`StoreError`].
 pub async fn partitions(client: &Client, today: Date, retention: Duration) -> Result<(), StoreError> {
+    do_not_wait(client).await?;
     let made = make_ahead(client, today, retention).await;
     made.and(drop_old(client, today, retention).await)
 }
 
+/// Whoever waits for a table makes all others wait behind: a long reader, a backup, must not stop the process.
+async fn do_not_wait(client: &Client) -> Result<(), StoreError> {
+    Ok(client.batch_execute("SET lock_timeout = '3s'").await?)
+}
+
 /// The days to come.
 async fn make_ahead(client: &Client, today: Date, retention: Duration) -> Result<(), StoreError> {
-    do_not_wait(client).await?;
     let mut outcome = Ok(());
     for table in PARTITIONED {
-        let present = days_of(client, table).await?;
-        if present.is_empty() {
-            // What a client may still send with a time of the past, in one.
-            create(client, table, oldest(today, retention), today).await?;
-        }
-        let mut day = present.iter().map(|(_, until)| *until).max().unwrap_or(today);
-        while outcome.is_ok() && day < today + Duration::days(DAYS_AHEAD) {
-            outcome = create(client, table, day, day + Duration::days(1)).await;
-            day += Duration::days(1);
-        }
+        outcome = outcome.and(make_ahead_in(client, table, today, retention).await);
     }
     outcome
 }
 
+async fn make_ahead_in(client: &Client, table: &str, today: Date, retention: Duration) -> Result<(), StoreError> {
+    let mut day = match made_until(client, table).await? {
+        Some(day) => day,
+        None => {
+            // What a client may still send with a time of the past, in one.
+            create(client, table, oldest(today, retention), today).await?;
+            today
+        }
+    };
+    while day < today + Duration::days(DAYS_AHEAD) {
+        create(client, table, day, day + Duration::days(1)).await?;
+        day += Duration::days(1);
+    }
+    Ok(())
+}
+
+/// The day before which every day has a partition; `None` where there is none yet.
+async fn made_until(client: &Client, table: &str) -> Result<Option<Date>, StoreError> {
+    Ok(days_of(client, table).await?.into_iter().map(|(_, until)| until).max())
+}
+
+/// Whether what happens today has a place in each table.
+async fn has_today(client: &Client, today: Date) -> Result<bool, StoreError> {
+    for table in PARTITIONED {
+        if made_until(client, table).await?.is_none_or(|until| until <= today) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 async fn drop_old(client: &Client, today: Date, retention: Duration) -> Result<(), StoreError> {
-    do_not_wait(client).await?;
     let mut outcome = Ok(());
     for table in PARTITIONED {
         let present = days_of(client, table).await?;
@@ -118,21 +145,6 @@ async fn drop_old(client: &Client, today: Date, retention: Duration) -> Result<(
         }
     }
     outcome
-}
-
-/// Whoever waits for a table makes all others wait behind: a long reader, a backup, must not stop the process.
-async fn do_not_wait(client: &Client) -> Result<(), StoreError> {
-    Ok(client.batch_execute("SET lock_timeout = '3s'").await?)
-}
-
-/// Whether what happens today has a place in each table.
-async fn has_today(client: &Client, today: Date) -> Result<bool, StoreError> {
-    for table in PARTITIONED {
-        if days_of(client, table).await?.iter().all(|(_, until)| *until <= today) {
-            return Ok(false);
-        }
-    }
-    Ok(true)
 }
 
 /// The first day of which anything is kept.

@@ -78,10 +78,11 @@ async fn days_to_come_get_their_partitions_even_if_an_old_one_cannot_be_dropped_
     assert!(owner.query_one(dropped, &[&first]).await.unwrap().get::<_, bool>(0), "the others are dropped");
     database.migrate(&store::no_migrations()).await;
 
-    let reader = database.connect().await;
+    let (reader, before) = (database.connect().await, (until("journal").await, until("inbox").await));
     reader.batch_execute("BEGIN; LOCK TABLE journal IN ACCESS SHARE MODE").await.unwrap();
     let error = store::partitions(&owner, later + time::Duration::DAY, month).await.unwrap_err();
     assert_eq!(error.remedy(), Remedy::Again, "it does not wait, with all others behind it: {error}");
+    assert!(until("journal").await == before.0 && until("inbox").await > before.1, "the other table gets its day");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
