@@ -57,6 +57,10 @@ impl Handler for Messages {
     fn handle<'a>(&'a self, transaction: &'a Transaction<'a>, batch: &'a [&'a Message], now: Time) -> Handling<'a> {
         Box::pin(self.handle_batch(transaction, batch, now))
     }
+
+    fn hurries(&self, kind: &str) -> bool {
+        Request::is_asked_by(kind)
+    }
 }
 
 fn unwritable(error: PayloadError) -> StoreError {

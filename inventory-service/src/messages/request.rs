@@ -82,6 +82,12 @@ impl Request {
         }
     }
 
+    /// Whether messages of this type ask for something. The rest are news of pets, to be counted.
+    #[must_use]
+    pub fn is_asked_by(kind: &str) -> bool {
+        matches!(kind, PetReserved::TYPE | ReleaseInventory::TYPE | OrderApproved::TYPE)
+    }
+
     /// What has to be locked for it, beside the effect of its step.
     pub fn touches(&self, touched: &mut Touched) {
         match self {

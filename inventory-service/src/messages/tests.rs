@@ -6,8 +6,10 @@ use saga_contract::messages::{
     ReleaseInventory,
 };
 use saga_contract::steps::{COMMIT_INVENTORY, RESERVE_INVENTORY, RESERVE_PET};
-use saga_contract::{Currency, Item, Items, Money, OrderNumber, PetNumber, PetStatus, Quantity, Reason};
-use saga_runtime::core::{Body, Payload};
+use saga_contract::{
+    Currency, Item, Items, Money, OrderNumber, PetNumber, PetStatus, Quantity, Reason, TOPOLOGY, processes,
+};
+use saga_runtime::core::{Body, MessageType, Payload};
 use saga_runtime::{Output, Verdict};
 use uuid::Uuid;
 
@@ -356,4 +358,16 @@ fn every_pet_event_moves_the_pet() {
     assert_eq!(counts(of_kind("PET_UPDATED", 7, Some("available"))), (1, 0, 0));
     assert_eq!(counts(of_kind("PET_DELETED", 8, Some("available"))), (0, 0, 0));
     assert_eq!(counts(of_kind("PET_UPDATED", 7, Some("available"))), (0, 0, 0), "late");
+}
+
+#[test]
+fn only_news_of_pets_may_wait() {
+    let queues = TOPOLOGY.queues.iter().filter(|queue| queue.consumer == processes::INVENTORY_SERVICE);
+    let names: Vec<&str> = queues.map(|queue| queue.name).collect();
+    let taken = |kind: &&MessageType| TOPOLOGY.takers(kind).any(|queue| names.contains(&queue.name));
+    let messages = Messages::new(ids());
+    let (hurried, patient): (Vec<&str>, Vec<&str>) =
+        TOPOLOGY.types.iter().filter(taken).map(|kind| kind.name).partition(|kind| messages.hurries(kind));
+    assert_eq!(hurried, ["RELEASE_INVENTORY", "PET_RESERVED", "ORDER_APPROVED"]);
+    assert_eq!(patient, ["PET_CREATED", "PET_UPDATED", "PET_DELETED", "PET_RELEASED", "PET_SOLD"]);
 }

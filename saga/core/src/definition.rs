@@ -243,6 +243,13 @@ impl Definition {
         rows.filter(move |(_, other)| other.starter() == Some(step)).map(|(row, _)| row)
     }
 
+    /// Whether nothing comes of an answer but that note is taken of it: it starts other steps by itself, and the next word is
+    /// theirs.
+    #[must_use]
+    pub fn only_notes(&self, answer: &str) -> bool {
+        self.steps.iter().any(|step| step.done == answer && self.dependants(step.name).next().is_some())
+    }
+
     /// The row of the pivot.
     #[must_use]
     pub fn pivot(&self) -> usize {

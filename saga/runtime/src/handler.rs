@@ -28,6 +28,12 @@ pub trait Handler: Send + Sync + 'static {
     fn answers_again(&self) -> bool {
         true
     }
+
+    /// Whether somebody waits for what comes of messages of this type. One that is only taken note of begins no batch: it is
+    /// handled with the next message of its queue that does hurry, after 20 ms at the latest.
+    fn hurries(&self, _kind: &str) -> bool {
+        true
+    }
 }
 
 /// Why a message changed nothing whose aggregate is ahead of it.

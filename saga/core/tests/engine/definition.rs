@@ -89,6 +89,14 @@ fn it_takes_its_start_and_every_answer_of_the_table() {
 }
 
 #[test]
+fn it_only_notes_the_answers_that_start_other_steps_by_themselves() {
+    let definition = order(0);
+    let noted: Vec<&str> = definition.takes().into_iter().filter(|kind| definition.only_notes(kind)).collect();
+    assert_eq!(noted, ["ORDER_APPROVED", "PET_RESERVED"]);
+    assert!(!definition.only_notes("RESERVE_PET"));
+}
+
+#[test]
 fn its_steps_are_found_by_name_and_row() {
     let definition = order(0);
     assert_eq!(definition.step("sell_pet").and_then(Step::queue), Some("pet.order-events"));

@@ -182,27 +182,38 @@ impl Taker {
         self.leave().await
     }
 
-    /// Waits for a message and for a turn, and takes what is there by then. `None` when it is over.
+    /// Waits for messages to handle and for a turn, and takes what is there by then. `None` when it is over.
     async fn take(&mut self, turns: &Turns) -> Result<Option<(Vec<Arrived>, Turn)>, BrokerError> {
-        let first = loop {
-            tokio::select! {
+        let (mut all, mut count, mut longest) = (Vec::new(), 0, None);
+        while count < BATCH {
+            let next = tokio::select! {
                 biased;
                 () = self.over.cancelled() => return Ok(None),
-                first = self.consumer.next() => break first,
-                () = until(self.done), if self.done.is_some() => self.acknowledge().await?,
+                next = self.consumer.next() => self.arrived(next)?,
+                () = until(longest) => break,
+                () = until(self.done.map(|done| done.until)) => {
+                    self.acknowledge().await?;
+                    continue;
+                }
+            };
+            let wait = self.may_wait(&next);
+            count += next.messages.len();
+            all.push(next);
+            if wait.is_zero() {
+                break;
             }
-        };
-        let mut all = vec![self.arrived(first)?];
+            let its_end = Instant::now() + wait;
+            longest = Some(longest.map_or(its_end, |end: Instant| end.min(its_end)));
+        }
         let mut taking = pin!(turns.take());
         let turn = loop {
             tokio::select! {
                 biased;
                 () = self.over.cancelled() => return Ok(None),
                 turn = &mut taking => break turn,
-                () = until(self.done), if self.done.is_some() => self.acknowledge().await?,
+                () = until(self.done.map(|done| done.until)) => self.acknowledge().await?,
             }
         };
-        let mut count = all[0].messages.len();
         while count < BATCH
             && let Some(next) = self.consumer.next().now_or_never()
         {
@@ -223,6 +234,12 @@ impl Taker {
         self.counters.delivered.inc_by(count);
         self.counters.redelivered.inc_by(if redelivered { count } else { 0 });
         Ok(Arrived { messages, tag })
+    }
+
+    /// Messages that share an AMQP message came the same way: the first speaks for all.
+    fn may_wait(&self, arrived: &Arrived) -> Duration {
+        let Subscription { queue, deliver } = &self.subscription;
+        arrived.messages.first().map_or(Duration::ZERO, |message| deliver.may_wait(queue, message))
     }
 
     /// Has a batch handled and acknowledges it. False when it was given up, as it may be when this
@@ -282,9 +299,11 @@ impl Taker {
     }
 }
 
-async fn until(done: Option<Done>) {
-    if let Some(Done { until, .. }) = done {
-        tokio::time::sleep_until(until).await;
+/// Waits until this moment; for ever, if there is none.
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
     }
 }
 

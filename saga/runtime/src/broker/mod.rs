@@ -22,6 +22,8 @@ mod stream;
 pub mod topology;
 mod window;
 
+use std::time::Duration;
+
 use futures_util::future::BoxFuture;
 use saga_core::{Message, Route};
 
@@ -47,6 +49,12 @@ pub trait Deliver: Send + Sync + 'static {
     /// # Errors
     /// The batch was given up: nothing may be acknowledged.
     fn deliver<'a>(&'a self, queue: &'static str, batch: Vec<Incoming>) -> BoxFuture<'a, Result<(), GivenUp>>;
+
+    /// How long a message may wait for company. One that may not wait begins a batch; the others go with it, or begin one when
+    /// their time is over.
+    fn may_wait(&self, _queue: &'static str, _message: &Incoming) -> Duration {
+        Duration::ZERO
+    }
 
     /// Waits until batches can be handled; none is taken before.
     fn ready(&self) -> BoxFuture<'_, ()> {

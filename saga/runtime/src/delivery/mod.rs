@@ -41,6 +41,9 @@ const AT_ONCE: u32 = 5;
 /// How long messages in hand wait for a server that cannot be reached. Then they go back to the broker: another copy may
 /// reach it, and RabbitMQ takes away after half an hour what nobody settles.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a message for which nobody waits may wait for one that hurries: a few times what a saga takes from one step to
+/// the next, so that at rest, too, it goes with the next of its saga.
+const COMPANY: Duration = Duration::from_millis(20);
 /// How many messages that are due are taken in one transaction.
 pub(crate) const DUE_AT_ONCE: u16 = 64;
 
@@ -100,6 +103,12 @@ impl Deliver for Delivery {
                 }
             }
         })
+    }
+
+    fn may_wait(&self, queue: &'static str, message: &Incoming) -> Duration {
+        let handler = self.handlers.get(queue);
+        let hurries = handler.is_none_or(|handler| hurries(self.topology, handler.as_ref(), message));
+        if hurries { Duration::ZERO } else { COMPANY }
     }
 
     fn ready(&self) -> BoxFuture<'_, ()> {
@@ -236,6 +245,13 @@ impl Delivery {
     }
 }
 
+/// By its route, as it is not parsed yet: a message hurries unless that is the route of types alone that do not.
+fn hurries(topology: &Topology, handler: &dyn Handler, message: &Incoming) -> bool {
+    let types = topology.types.iter();
+    let mut routed = types.filter(|t| t.exchange == message.exchange && t.key == message.routing_key).peekable();
+    routed.peek().is_none() || routed.any(|t| handler.hurries(t.name))
+}
+
 /// Since when the database could not be reached, without a moment in which it could.
 #[derive(Debug, Default)]
 pub(crate) struct Patience(Option<Instant>);
@@ -264,4 +280,49 @@ pub(crate) fn waits() -> impl Iterator<Item = Duration> {
         .without_max_times()
         .with_jitter()
         .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use saga_core::{Message, MessageType, Time};
+    use serde_json::json;
+
+    use super::*;
+    use crate::handler::{Decided, Handling};
+    use crate::store::Transaction;
+
+    const fn of(name: &'static str, key: &'static str) -> MessageType {
+        let check = |_: &Message| Ok(());
+        MessageType { name, version: 1, source: "test", exchange: "things", key, must_be_taken: false, check }
+    }
+
+    const TYPES: &[MessageType] =
+        &[of("NEWS", "news"), of("ASKED", "asked"), of("OTHER_NEWS", "both"), of("OTHER_ASKED", "both")];
+
+    /// Only takes note of news.
+    struct Notes;
+
+    impl Handler for Notes {
+        fn handle<'a>(&'a self, _: &'a Transaction<'a>, _: &'a [&'a Message], _: Time) -> Handling<'a> {
+            Box::pin(async { Ok(Decided::nothing_to_write(Vec::new())) })
+        }
+
+        fn hurries(&self, kind: &str) -> bool {
+            !kind.ends_with("NEWS")
+        }
+    }
+
+    #[test]
+    fn a_message_waits_only_where_all_that_comes_its_way_may() {
+        let topology = Topology { exchanges: &[], queues: &[], types: TYPES };
+        let routed = |exchange: &str, key: &str| {
+            let message = Incoming::written_down(Vec::new(), exchange.to_owned(), key.to_owned(), json!({}));
+            hurries(&topology, &Notes, &message)
+        };
+        assert!(!routed("things", "news"));
+        assert!(routed("things", "asked"));
+        assert!(routed("things", "both"), "who knows which of the two it is");
+        assert!(routed("things", "unheard-of") && routed("elsewhere", "news"));
+        assert!(routed("", "news"), "sent again straight into the queue: somebody waits");
+    }
 }

@@ -24,6 +24,11 @@ impl Handler for Orchestrator {
     fn answers_again(&self) -> bool {
         false
     }
+
+    fn hurries(&self, kind: &str) -> bool {
+        let mut takers = self.definitions().filter(|definition| definition.takes().contains(kind)).peekable();
+        takers.peek().is_none() || takers.any(|definition| !definition.only_notes(kind))
+    }
 }
 
 impl Orchestrator {

@@ -21,13 +21,13 @@ use crate::parts::{
 };
 
 /// A consumer at work.
-struct Running {
+pub(crate) struct Running {
     stop: CancellationToken,
     done: JoinHandle<()>,
 }
 
 impl Running {
-    fn on(broker: &Broker, deliver: Arc<Recorder>) -> Self {
+    pub(crate) fn on(broker: &Broker, deliver: Arc<Recorder>) -> Self {
         Self::in_turns(broker, deliver, Turns::default())
     }
 
@@ -37,7 +37,7 @@ impl Running {
         Self { done: tokio::spawn(consumer::run(broker.clone(), subscriptions, turns, stop.clone())), stop }
     }
 
-    async fn stopped(self) {
+    pub(crate) async fn stopped(self) {
         self.stop.cancel();
         self.done.await.unwrap();
     }

@@ -69,6 +69,10 @@ pub(crate) fn to_work() -> Route {
     Route { exchange: "commands".to_owned(), key: "test".to_owned(), mandatory: true }
 }
 
+pub(crate) fn event() -> Route {
+    Route { exchange: "things".to_owned(), key: "thing.noted".to_owned(), mandatory: true }
+}
+
 pub(crate) fn to_nobody() -> Route {
     Route { exchange: "commands".to_owned(), key: "nobody".to_owned(), mandatory: true }
 }
@@ -196,6 +200,8 @@ pub(crate) struct Recorder {
     pub(crate) gate: Semaphore,
     /// Whether it takes messages.
     door: watch::Receiver<bool>,
+    /// How long events may wait for company.
+    company: Duration,
     answer: Answer,
 }
 
@@ -209,14 +215,23 @@ impl Recorder {
         door: watch::Receiver<bool>,
         answer: impl Fn(&[Incoming]) -> Result<(), GivenUp> + Send + Sync + 'static,
     ) -> Arc<Self> {
-        let gate = Semaphore::new(Semaphore::MAX_PERMITS);
-        Arc::new(Self { batches: Mutex::default(), gate, door, answer: Box::new(answer) })
+        Arc::new(Self { door, answer: Box::new(answer), ..Self::willing() })
     }
 
     /// One whose batches return only as the test lets them.
     pub(crate) fn gated() -> Arc<Self> {
-        let door = watch::Sender::new(true).subscribe();
-        Arc::new(Self { batches: Mutex::default(), gate: Semaphore::new(0), door, answer: Box::new(|_| Ok(())) })
+        Arc::new(Self { gate: Semaphore::new(0), ..Self::willing() })
+    }
+
+    /// One whose events may wait so long for company.
+    pub(crate) fn patient(company: Duration) -> Arc<Self> {
+        Arc::new(Self { company, ..Self::willing() })
+    }
+
+    /// One that takes everything, and at once.
+    fn willing() -> Self {
+        let (gate, door) = (Semaphore::new(Semaphore::MAX_PERMITS), watch::Sender::new(true).subscribe());
+        Self { batches: Mutex::default(), gate, door, company: Duration::ZERO, answer: Box::new(|_| Ok(())) }
     }
 
     pub(crate) fn numbers(&self) -> Vec<i64> {
@@ -236,6 +251,11 @@ impl Deliver for Recorder {
             self.gate.acquire().await.unwrap().forget();
             (self.answer)(&batch)
         })
+    }
+
+    fn may_wait(&self, queue: &'static str, message: &Incoming) -> Duration {
+        assert_eq!(queue, WORK);
+        if message.exchange == "things" { self.company } else { Duration::ZERO }
     }
 
     fn ready(&self) -> BoxFuture<'_, ()> {
