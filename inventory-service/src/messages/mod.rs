@@ -59,7 +59,7 @@ impl Handler for Messages {
     }
 
     fn hurries(&self, kind: &str) -> bool {
-        Request::is_asked_by(kind)
+        !Request::is_news(kind)
     }
 }
 

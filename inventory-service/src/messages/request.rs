@@ -82,10 +82,10 @@ impl Request {
         }
     }
 
-    /// Whether messages of this type ask for something. The rest are news of pets, to be counted.
+    /// Whether messages of this type ask for nothing: they are news of pets, to be counted.
     #[must_use]
-    pub fn is_asked_by(kind: &str) -> bool {
-        matches!(kind, PetReserved::TYPE | ReleaseInventory::TYPE | OrderApproved::TYPE)
+    pub fn is_news(kind: &str) -> bool {
+        matches!(kind, PetCreated::TYPE | PetUpdated::TYPE | PetDeleted::TYPE | PetReleased::TYPE | PetSold::TYPE)
     }
 
     /// What has to be locked for it, beside the effect of its step.

@@ -243,11 +243,18 @@ impl Definition {
         rows.filter(move |(_, other)| other.starter() == Some(step)).map(|(row, _)| row)
     }
 
-    /// Whether nothing comes of an answer but that note is taken of it: it starts other steps by itself, and the next word is
-    /// theirs.
+    /// Whether nothing comes of an answer but that note is taken of it: it starts another step by itself, in every run, and
+    /// nothing else can go on before that one is answered.
     #[must_use]
     pub fn only_notes(&self, answer: &str) -> bool {
-        self.steps.iter().any(|step| step.done == answer && self.dependants(step.name).next().is_some())
+        let Some(row) = self.steps.iter().position(|step| step.done == answer) else { return false };
+        let step = &self.steps[row];
+        let mut below = self.steps[row + 1..].iter().take_while(|other| other.kind == step.kind);
+        let decided = below.find_map(|other| match other.start {
+            Start::Command { .. } | Start::Wait => Some(false),
+            Start::Event { of, .. } => (of == step.name && other.condition.is_none()).then_some(true),
+        });
+        decided.unwrap_or(false)
     }
 
     /// The row of the pivot.

@@ -30,7 +30,7 @@ pub trait Handler: Send + Sync + 'static {
     }
 
     /// Whether somebody waits for what comes of messages of this type. One that is only taken note of begins no batch: it is
-    /// handled with the next message of its queue that does hurry, after 20 ms at the latest.
+    /// handled with the next message of its queue that does hurry, or when it was in hand for 20 ms.
     fn hurries(&self, _kind: &str) -> bool {
         true
     }

@@ -273,7 +273,7 @@ impl Metrics {
         let help = "How often a saga was marked as needing intervention";
         r.register("saga_marked_needs_intervention", help, self.marked.clone());
         r.register("saga_needs_intervention", "Sagas that need intervention now", self.needing_intervention.clone());
-        let help = "From a step's first request to its answer";
+        let help = "From a step's first request to its answer, by the times of these messages";
         r.register_with_unit("saga_step_duration", help, Unit::Seconds, self.step_duration.clone());
         r.register("saga_compensation_attempts", "Undos that were sent", self.compensation_attempts.clone());
         r.register_with_unit("timer_lag", "How late the last timer fired", Unit::Seconds, self.timer_lag.clone());

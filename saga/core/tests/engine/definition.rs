@@ -97,6 +97,20 @@ fn it_only_notes_the_answers_that_start_other_steps_by_themselves() {
 }
 
 #[test]
+fn an_answer_on_which_the_orchestrator_may_have_to_act_is_more_than_noted() {
+    let notes = |change: Change| {
+        let mut steps = order_steps();
+        change(&mut steps);
+        let definition = Definition::new("changed", 1, "ORDER_REQUESTED", steps.leak(), |message| Ok(message.id));
+        definition.unwrap().only_notes("PET_RESERVED")
+    };
+    assert!(notes(|steps| steps[2].condition = Some(SOMETIMES)), "the order is created in every run");
+    assert!(!notes(|steps| (1..=2).for_each(|row| steps[row].condition = Some(SOMETIMES))), "it may be the last word");
+    assert!(!notes(|steps| steps[1].start = steps[0].start), "the next step is asked for at once");
+    assert!(notes(|steps| steps[2].start = steps[0].start), "what is asked for waits for what is not");
+}
+
+#[test]
 fn its_steps_are_found_by_name_and_row() {
     let definition = order(0);
     assert_eq!(definition.step("sell_pet").and_then(Step::queue), Some("pet.order-events"));

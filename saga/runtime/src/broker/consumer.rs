@@ -184,26 +184,25 @@ impl Taker {
 
     /// Waits for messages to handle and for a turn, and takes what is there by then. `None` when it is over.
     async fn take(&mut self, turns: &Turns) -> Result<Option<(Vec<Arrived>, Turn)>, BrokerError> {
-        let (mut all, mut count, mut longest) = (Vec::new(), 0, None);
+        let (mut all, mut count, mut until_when) = (Vec::new(), 0, None::<Instant>);
         while count < BATCH {
             let next = tokio::select! {
                 biased;
                 () = self.over.cancelled() => return Ok(None),
                 next = self.consumer.next() => self.arrived(next)?,
-                () = until(longest) => break,
+                () = until(until_when) => break,
                 () = until(self.done.map(|done| done.until)) => {
                     self.acknowledge().await?;
                     continue;
                 }
             };
-            let wait = self.may_wait(&next);
+            let patience = self.patience(&next);
             count += next.messages.len();
             all.push(next);
-            if wait.is_zero() {
+            if patience.is_zero() {
                 break;
             }
-            let its_end = Instant::now() + wait;
-            longest = Some(longest.map_or(its_end, |end: Instant| end.min(its_end)));
+            until_when.get_or_insert_with(|| Instant::now() + patience);
         }
         let mut taking = pin!(turns.take());
         let turn = loop {
@@ -237,9 +236,9 @@ impl Taker {
     }
 
     /// Messages that share an AMQP message came the same way: the first speaks for all.
-    fn may_wait(&self, arrived: &Arrived) -> Duration {
+    fn patience(&self, arrived: &Arrived) -> Duration {
         let Subscription { queue, deliver } = &self.subscription;
-        arrived.messages.first().map_or(Duration::ZERO, |message| deliver.may_wait(queue, message))
+        arrived.messages.first().map_or(Duration::ZERO, |message| deliver.patience(queue, message))
     }
 
     /// Has a batch handled and acknowledges it. False when it was given up, as it may be when this

@@ -50,9 +50,9 @@ pub trait Deliver: Send + Sync + 'static {
     /// The batch was given up: nothing may be acknowledged.
     fn deliver<'a>(&'a self, queue: &'static str, batch: Vec<Incoming>) -> BoxFuture<'a, Result<(), GivenUp>>;
 
-    /// How long a message may wait for company. One that may not wait begins a batch; the others go with it, or begin one when
-    /// their time is over.
-    fn may_wait(&self, _queue: &'static str, _message: &Incoming) -> Duration {
+    /// How long a message may wait for company once it was taken; the same for all that may wait. One that may not begins a
+    /// batch, and the others go with it.
+    fn patience(&self, _queue: &'static str, _message: &Incoming) -> Duration {
         Duration::ZERO
     }
 

@@ -10,6 +10,8 @@ mod aside;
 mod attempt;
 mod dry_run;
 mod inspect;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
@@ -105,9 +107,12 @@ impl Deliver for Delivery {
         })
     }
 
-    fn may_wait(&self, queue: &'static str, message: &Incoming) -> Duration {
-        let handler = self.handlers.get(queue);
-        let hurries = handler.is_none_or(|handler| hurries(self.topology, handler.as_ref(), message));
+    /// By its route, as it is not parsed yet: it may wait where all types may that go that way.
+    fn patience(&self, queue: &'static str, message: &Incoming) -> Duration {
+        let Some(handler) = self.handlers.get(queue) else { return Duration::ZERO };
+        let types = self.topology.types.iter();
+        let mut routed = types.filter(|t| t.exchange == message.exchange && t.key == message.routing_key).peekable();
+        let hurries = routed.peek().is_none() || routed.any(|t| handler.hurries(t.name));
         if hurries { Duration::ZERO } else { COMPANY }
     }
 
@@ -245,13 +250,6 @@ impl Delivery {
     }
 }
 
-/// By its route, as it is not parsed yet: a message hurries unless that is the route of types alone that do not.
-fn hurries(topology: &Topology, handler: &dyn Handler, message: &Incoming) -> bool {
-    let types = topology.types.iter();
-    let mut routed = types.filter(|t| t.exchange == message.exchange && t.key == message.routing_key).peekable();
-    routed.peek().is_none() || routed.any(|t| handler.hurries(t.name))
-}
-
 /// Since when the database could not be reached, without a moment in which it could.
 #[derive(Debug, Default)]
 pub(crate) struct Patience(Option<Instant>);
@@ -280,49 +278,4 @@ pub(crate) fn waits() -> impl Iterator<Item = Duration> {
         .without_max_times()
         .with_jitter()
         .build()
-}
-
-#[cfg(test)]
-mod tests {
-    use saga_core::{Message, MessageType, Time};
-    use serde_json::json;
-
-    use super::*;
-    use crate::handler::{Decided, Handling};
-    use crate::store::Transaction;
-
-    const fn of(name: &'static str, key: &'static str) -> MessageType {
-        let check = |_: &Message| Ok(());
-        MessageType { name, version: 1, source: "test", exchange: "things", key, must_be_taken: false, check }
-    }
-
-    const TYPES: &[MessageType] =
-        &[of("NEWS", "news"), of("ASKED", "asked"), of("OTHER_NEWS", "both"), of("OTHER_ASKED", "both")];
-
-    /// Only takes note of news.
-    struct Notes;
-
-    impl Handler for Notes {
-        fn handle<'a>(&'a self, _: &'a Transaction<'a>, _: &'a [&'a Message], _: Time) -> Handling<'a> {
-            Box::pin(async { Ok(Decided::nothing_to_write(Vec::new())) })
-        }
-
-        fn hurries(&self, kind: &str) -> bool {
-            !kind.ends_with("NEWS")
-        }
-    }
-
-    #[test]
-    fn a_message_waits_only_where_all_that_comes_its_way_may() {
-        let topology = Topology { exchanges: &[], queues: &[], types: TYPES };
-        let routed = |exchange: &str, key: &str| {
-            let message = Incoming::written_down(Vec::new(), exchange.to_owned(), key.to_owned(), json!({}));
-            hurries(&topology, &Notes, &message)
-        };
-        assert!(!routed("things", "news"));
-        assert!(routed("things", "asked"));
-        assert!(routed("things", "both"), "who knows which of the two it is");
-        assert!(routed("things", "unheard-of") && routed("elsewhere", "news"));
-        assert!(routed("", "news"), "sent again straight into the queue: somebody waits");
-    }
 }

@@ -26,8 +26,7 @@ impl Handler for Orchestrator {
     }
 
     fn hurries(&self, kind: &str) -> bool {
-        let mut takers = self.definitions().filter(|definition| definition.takes().contains(kind)).peekable();
-        takers.peek().is_none() || takers.any(|definition| !definition.only_notes(kind))
+        !self.noted.contains(kind)
     }
 }
 
@@ -55,7 +54,7 @@ impl Orchestrator {
                 let applied = decision.note == Note::Applied;
                 let (next, output) = output(decision);
                 if applied {
-                    sagas.set(next);
+                    self.keep(sagas, next, message.time);
                 }
                 Verdict::Done(output)
             }

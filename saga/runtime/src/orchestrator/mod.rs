@@ -11,8 +11,9 @@ mod store;
 mod wake;
 mod words;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use refinery::Runner;
 use saga_core::{Decision, Definition, Direction, Engine, Ids, Input, Instance, Note, Refusal, Time, Timings};
@@ -44,6 +45,8 @@ pub fn migrations() -> Runner {
 /// Runs sagas of any number of definitions, and of any version that still has sagas under way.
 pub struct Orchestrator {
     engines: BTreeMap<(&'static str, u16), Engine>,
+    /// The types of messages that are only noted, by every definition that takes them.
+    noted: BTreeSet<&'static str>,
     metrics: Arc<Metrics>,
 }
 
@@ -54,11 +57,13 @@ impl Orchestrator {
     /// An orchestrator of these definitions.
     #[must_use]
     pub fn new(definitions: Vec<Definition>, ids: &Ids, timings: Timings, metrics: Arc<Metrics>) -> Self {
+        let only_noted = |kind: &&str| definitions.iter().all(|d| !d.takes().contains(*kind) || d.only_notes(kind));
+        let noted = definitions.iter().flat_map(Definition::takes).filter(only_noted).collect();
         let engine = |definition: Definition| {
             let key = (definition.name, definition.version);
             (key, Engine { definition, ids: ids.clone(), timings, source: SOURCE })
         };
-        Self { engines: definitions.into_iter().map(engine).collect(), metrics }
+        Self { noted, engines: definitions.into_iter().map(engine).collect(), metrics }
     }
 
     /// The newest definition of this name.
@@ -85,16 +90,41 @@ impl Orchestrator {
         self.engines.values().rev().find(|engine| engine.definition.starts_on == kind)
     }
 
+    /// Keeps what a saga has become at this time, and the steps that are answered by it: one decision after the other, since
+    /// a batch may hold both what asks for a step and what answers it.
+    fn keep(&self, sagas: &mut Sagas, next: Instance, at: Time) {
+        let answered = sagas.get(next.id).map(|before| self.answered(before, &next, at));
+        sagas.answered.extend(answered.into_iter().flatten());
+        sagas.set(next);
+    }
+
+    /// The steps that were waiting and are no longer.
+    fn answered(&self, before: &Instance, next: &Instance, at: Time) -> Vec<Answered> {
+        let steps = self.engine_of(next).map_or(&[][..], |engine| engine.definition.steps);
+        let rows = steps.iter().zip(before.steps.iter().zip(&next.steps));
+        let answered = rows.filter_map(|(step, (was, is))| {
+            let (Some(direction), None) = (was.waiting(), is.waiting()) else { return None };
+            let asked = was.request.map(|request| request.time).or(was.asked_at)?;
+            let undos = if direction == Direction::Undo { u64::from(was.resends) + 1 } else { 0 };
+            let took = Duration::try_from(at - asked).unwrap_or_default();
+            Some(Answered { step: step.name, outcome: is.state.as_str(), took, undos })
+        });
+        answered.collect()
+    }
+
     /// Writes what changed, counts it, and says what a person should know.
     async fn save(&self, sagas: Sagas, transaction: &Transaction<'_>, now: Time) -> Result<(), StoreError> {
-        sagas.changed().for_each(|(before, next)| self.observe(before, next, now));
+        for Answered { step, outcome, took, undos } in &sagas.answered {
+            self.metrics.step_answered(step, outcome, *took);
+            self.metrics.compensation_attempts.inc_by(*undos);
+        }
+        sagas.changed().for_each(|(before, next)| self.observe(before, next));
         sagas.save(transaction, now).await
     }
 
-    fn observe(&self, before: Option<&Instance>, next: &Instance, now: Time) {
-        match before {
-            None => self.metrics.saga_started(&next.definition),
-            Some(before) => self.observe_steps(before, next, now),
+    fn observe(&self, before: Option<&Instance>, next: &Instance) {
+        if before.is_none() {
+            self.metrics.saga_started(&next.definition);
         }
         let moved_on = before.is_none_or(|saga| saga.phase != next.phase);
         if moved_on && next.phase.is_end() {
@@ -105,6 +135,17 @@ impl Orchestrator {
             tracing::error!(saga_id = %next.id, phase = next.phase.as_str(), "a saga needs intervention; it goes on trying");
         }
     }
+}
+
+/// A step that was asked to be done or undone, and was answered or counted as answered.
+#[derive(Debug)]
+struct Answered {
+    step: &'static str,
+    outcome: &'static str,
+    /// From its first request to its answer, by their own times: as long as clocks agree.
+    took: Duration,
+    /// How often it was asked to be undone.
+    undos: u64,
 }
 
 /// What is stored and sent because of a decision.
@@ -119,22 +160,6 @@ pub fn output(decision: Decision) -> (Instance, Output) {
         Note::Ignored(why) => Some(why),
     };
     (decision.next, Output { send, resend, keep: decision.keep_input, note })
-}
-
-impl Orchestrator {
-    /// Measures the steps that were waiting and are no longer.
-    fn observe_steps(&self, before: &Instance, next: &Instance, now: Time) {
-        let Some(engine) = self.engine_of(next) else { return };
-        let rows = engine.definition.steps.iter().zip(before.steps.iter().zip(&next.steps));
-        for (step, (was, is)) in rows {
-            let (Some(direction), None, Some(asked)) = (was.waiting(), is.waiting(), was.asked_at) else { continue };
-            if direction == Direction::Undo {
-                self.metrics.compensation_attempts.inc_by(u64::from(was.resends) + 1);
-            }
-            let took = std::time::Duration::try_from(now - asked).unwrap_or_default();
-            self.metrics.step_answered(step.name, is.state.as_str(), took);
-        }
-    }
 }
 
 /// What becomes of a message that the engine refuses.

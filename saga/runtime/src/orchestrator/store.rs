@@ -7,6 +7,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::Json;
 use uuid::Uuid;
 
+use super::Answered;
 use crate::error::StoreError;
 use crate::store::{Param, Statements, Transaction, execute, query, together};
 
@@ -53,6 +54,8 @@ pub(crate) struct Sagas {
     stored: BTreeMap<Uuid, Instance>,
     changed: BTreeMap<Uuid, Instance>,
     postponed: Vec<Uuid>,
+    /// Steps that were answered by what changed.
+    pub(super) answered: Vec<Answered>,
 }
 
 impl Sagas {

@@ -75,7 +75,7 @@ async fn wake(
                 match catch_unwind(AssertUnwindSafe(|| decide(engine, saga, Input::Wake, now))) {
                     Ok(Ok(decision)) => {
                         let (next, output) = output(decision);
-                        sagas.set(next);
+                        orchestrator.keep(&mut sagas, next, now);
                         all.send.extend(output.send);
                         all.resend.extend(output.resend);
                     }

@@ -52,7 +52,7 @@ pub async fn say(
             let word = with_starter(transaction, engine, saga, word).await?;
             let decision = engine.decide(Some(saga), Input::Operator(&word), now)?;
             let (next, output) = output(decision);
-            sagas.set(next.clone());
+            orchestrator.keep(&mut sagas, next.clone(), now);
             orchestrator.save(sagas, transaction, now).await?;
             audit(transaction, now, who, name_of(&word), &id.to_string(), Some(why)).await?;
             Ok((next, output))

@@ -253,7 +253,7 @@ impl Deliver for Recorder {
         })
     }
 
-    fn may_wait(&self, queue: &'static str, message: &Incoming) -> Duration {
+    fn patience(&self, queue: &'static str, message: &Incoming) -> Duration {
         assert_eq!(queue, WORK);
         if message.exchange == "things" { self.company } else { Duration::ZERO }
     }

@@ -43,11 +43,17 @@ pub struct Findings {
     pub unpublished: i64,
     /// Messages that were put off and have not come back yet, in all processes.
     pub put_off: i64,
+    /// Changes of pets that inventory-service has not heard of yet.
+    pub unheard: i64,
     /// Sagas by phase.
     pub sagas: BTreeMap<String, i64>,
     /// Sagas that need intervention.
     pub needing_intervention: i64,
 }
+
+const VERSIONS_HEARD_OF: &str = "
+    SELECT coalesce(sum(version), 0)::bigint FROM pets
+    WHERE generation = (SELECT serving FROM read_models WHERE name = 'inventory')";
 
 const LIVE_ORDERS: &str = "('pending', 'placed', 'approved', 'delivered')";
 
@@ -106,6 +112,8 @@ impl Databases {
         findings.unbalanced = count(&self.inventory, "SELECT count(*) FROM unbalanced_stock").await?
             + count(&self.inventory, "SELECT count(*) FROM unbalanced_pets").await?;
         findings.unpublished = self.unpublished().await?;
+        findings.unheard = count(&self.pets, "SELECT coalesce(sum(version), 0)::bigint FROM pets").await?
+            - count(&self.inventory, VERSIONS_HEARD_OF).await?;
         for client in self.each() {
             findings.put_off += count(client, "SELECT count(*) FROM deferred").await?;
         }
@@ -185,7 +193,7 @@ impl Findings {
     /// Whether nothing is on its way any more.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
-        self.unpublished == 0 && self.unfinished() == 0
+        self.unpublished == 0 && self.unheard == 0 && self.unfinished() == 0
     }
 }
 

@@ -1,0 +1,62 @@
+//! How long messages may wait for company.
+
+use saga_core::{Message, MessageType, Time};
+use serde_json::json;
+
+use super::*;
+use crate::handler::{Decided, Handling};
+use crate::secret::Secret;
+use crate::store::{Transaction, connect};
+
+const fn of(name: &'static str, key: &'static str) -> MessageType {
+    let check = |_: &Message| Ok(());
+    MessageType { name, version: 1, source: "test", exchange: "things", key, must_be_taken: false, check }
+}
+
+const TYPES: &[MessageType] =
+    &[of("NEWS", "news"), of("ASKED", "asked"), of("OTHER_NEWS", "both"), of("OTHER_ASKED", "both")];
+
+/// Only takes note of news.
+struct Notes;
+
+impl Handler for Notes {
+    fn handle<'a>(&'a self, _: &'a Transaction<'a>, _: &'a [&'a Message], _: Time) -> Handling<'a> {
+        Box::pin(async { Ok(Decided::nothing_to_write(Vec::new())) })
+    }
+
+    fn hurries(&self, kind: &str) -> bool {
+        !kind.ends_with("NEWS")
+    }
+}
+
+static TOPOLOGY: Topology = Topology { exchanges: &[], queues: &[], types: TYPES };
+
+fn delivery() -> Delivery {
+    let url = Secret::new("postgres://nobody@127.0.0.1/nothing");
+    Delivery {
+        topology: &TOPOLOGY,
+        pool: connect("DATABASE_URL", &url, "test", 1).unwrap(),
+        publish: Publish::new(drop),
+        handlers: BTreeMap::from([("notes", Arc::new(Notes) as Arc<dyn Handler>)]),
+        retention: time::Duration::DAY,
+        metrics: Arc::default(),
+        stop: CancellationToken::new(),
+        repeats: Repeats::default(),
+    }
+}
+
+#[tokio::test]
+async fn a_message_waits_only_where_all_that_comes_its_way_may() {
+    let delivery = delivery();
+    let patience = |queue: &'static str, exchange: &str, key: &str| {
+        let message = Incoming::written_down(Vec::new(), exchange.to_owned(), key.to_owned(), json!({}));
+        delivery.patience(queue, &message)
+    };
+    assert_eq!(patience("notes", "things", "news"), COMPANY);
+    assert_eq!(patience("notes", "things", "asked"), Duration::ZERO);
+    assert_eq!(patience("notes", "things", "both"), Duration::ZERO, "who knows which of the two it is");
+    assert_eq!(patience("notes", "things", "unheard-of"), Duration::ZERO);
+    assert_eq!(patience("notes", "elsewhere", "news"), Duration::ZERO);
+    assert_eq!(patience("notes", "", "news"), Duration::ZERO, "sent again straight into the queue: somebody waits");
+    assert_eq!(patience("nobodys", "things", "news"), Duration::ZERO);
+}
