@@ -35,7 +35,14 @@ macro_rules! select_requests {
 }
 
 const FIND: &str = select_requests!("WHERE r.number = $1");
-const FIND_MANY: &str = select_requests!("WHERE r.order_id = ANY($1)");
+const FIND_ORDER: &str = select_requests!("WHERE r.order_id = $1");
+// Each a search for one row, and only what is news is read: thousands may be waited for.
+const CHANGED: &str = concat!(
+    "SELECT ",
+    request_columns!(),
+    " FROM unnest($1::uuid[], $2::int8[]) AS t(order_id, known) CROSS JOIN LATERAL (
+          SELECT * FROM requests r WHERE r.order_id = t.order_id AND r.version > t.known OFFSET 0) AS r"
+);
 // The state that is shown (`Request::state`), as SQL.
 const LIST: &str = select_requests!(
     "WHERE ($1::uuid IS NULL OR r.user_id = $1)
@@ -119,8 +126,8 @@ pub async fn insert(
 /// # Errors
 /// [`StoreError`].
 pub async fn find(on: &impl Statements, order: Uuid) -> Result<Option<(Request, Vec<u8>)>, StoreError> {
-    let rows = query(on, FIND_MANY, &[&vec![order]]).await?;
-    rows.first().map(|row| Ok((read_request(row)?, row.get(HASH)))).transpose()
+    let row = query_opt(on, FIND_ORDER, &[&order]).await?;
+    row.map(|row| Ok((read_request(&row)?, row.get(HASH)))).transpose()
 }
 
 /// The request with this public number.
@@ -131,12 +138,15 @@ pub async fn find_number(on: &impl Statements, number: OrderNumber) -> Result<Op
     query_opt(on, FIND, &[&number.get()]).await?.as_ref().map(read_request).transpose()
 }
 
-/// The requests of these orders, in any order.
+/// Those of these requests that are past the version that is known of them (0: none), in any order.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn find_many(on: &impl Statements, orders: &[Uuid]) -> Result<Vec<Request>, StoreError> {
-    query(on, FIND_MANY, &[&orders]).await?.iter().map(read_request).collect()
+pub async fn changed(on: &impl Statements, known: &[(Uuid, u64)]) -> Result<Vec<Request>, StoreError> {
+    let version = |version| i64::try_from(version).unwrap_or(i64::MAX);
+    let (orders, versions): (Vec<Uuid>, Vec<i64>) =
+        known.iter().map(|(order, known)| (*order, version(*known))).unzip();
+    query(on, CHANGED, &[&orders, &versions]).await?.iter().map(read_request).collect()
 }
 
 /// Requests, newest first.

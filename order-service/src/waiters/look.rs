@@ -5,7 +5,6 @@ use std::time::Duration;
 use saga_runtime::{Pool, StoreError};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 use super::Waiters;
 use crate::store;
@@ -31,12 +30,11 @@ pub async fn look(waiters: Waiters, pool: Pool, every: Duration, stop: Cancellat
 
 /// Looks once, at the orders that were woken.
 pub(super) async fn look_once(waiters: &Waiters, pool: &Pool) -> Result<(), StoreError> {
-    let woken = std::mem::take(&mut waiters.table().woken);
-    if woken.is_empty() {
+    let known = waiters.take_woken();
+    if known.is_empty() {
         return Ok(());
     }
-    let orders: Vec<Uuid> = woken.into_iter().collect();
     let client = pool.get().await?;
-    waiters.bring(store::find_many(&client, &orders).await?);
+    waiters.bring(store::changed(&client, &known).await?);
     Ok(())
 }

@@ -60,6 +60,11 @@ struct Awaited {
 }
 
 impl Awaited {
+    /// The version that is known here; 0 if none is.
+    fn version(&self) -> u64 {
+        self.news.borrow().as_ref().map_or(0, |request| request.version)
+    }
+
     /// A row that was read before a commit may come after what was committed.
     fn bring(&self, request: Request) {
         self.news.send_if_modified(|known| {
@@ -149,6 +154,13 @@ impl Waiters {
     fn look_at_all(&self) {
         let all: Vec<Uuid> = self.table().orders.keys().copied().collect();
         self.look_at(all);
+    }
+
+    /// The orders that were woken and are still awaited, each with the version that is known of it.
+    fn take_woken(&self) -> Vec<(Uuid, u64)> {
+        let mut table = self.table();
+        let woken = std::mem::take(&mut table.woken);
+        woken.into_iter().filter_map(|order| Some((order, table.orders.get(&order)?.version()))).collect()
     }
 
     /// The process is stopping: whoever waits, now or later, is sent away without an answer.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use order_service::store::find_many;
+use order_service::store::{changed, find};
 use order_service::waiters::{self, Waiters};
 use reqwest::StatusCode;
 use saga_runtime::testing::eventually;
@@ -72,9 +72,38 @@ async fn another_copy_hears_of_an_outcome_and_need_not_look_for_it() {
     let mut seat = there.sit(order).unwrap();
     let unasked = seat.until(Instant::now() + Duration::from_millis(50), |request| Some(request.number)).await;
     assert_eq!(unasked, None, "nobody rang yet");
-    here.tell(find_many(&pool.get().await.unwrap(), &[order]).await.unwrap());
+    let (decided, _) = find(&pool.get().await.unwrap(), order).await.unwrap().unwrap();
+    here.tell(vec![decided]);
     let heard = seat.until(Instant::now() + PATIENCE, |request| Some(request.number.get())).await;
     assert_eq!(heard, answer.body["id"].as_i64());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_known_of_an_order_is_not_read_again() {
+    let shop = Shop::with(1, PATIENCE).await;
+    let pool = store::connect("DATABASE_URL", &Secret::new(&shop.database.app_url), "test", 2).unwrap();
+    let on = pool.get().await.unwrap();
+    let mut orders = Vec::new();
+    for pet in [12, 13] {
+        let answer = told(shop.post(&json!({"petId": pet})).header("Prefer", "respond-async")).await;
+        orders.push(answer.body["uuid"].as_str().unwrap().parse::<Uuid>().unwrap());
+    }
+    let read = async |known: &[(Uuid, u64)]| {
+        let mut read: Vec<Uuid> = changed(&on, known).await.unwrap().iter().map(|request| request.order).collect();
+        read.sort();
+        read
+    };
+    let mut both = orders.clone();
+    both.sort();
+    assert_eq!(read(&[(orders[0], 0), (orders[1], 0), (Uuid::nil(), 0)]).await, both);
+    assert_eq!(read(&[(orders[0], 1), (orders[1], 0)]).await, [orders[1]]);
+    shop.database
+        .connect()
+        .await
+        .execute("UPDATE requests SET version = 2 WHERE order_id = $1", &[&orders[0]])
+        .await
+        .unwrap();
+    assert_eq!(read(&[(orders[0], 1), (orders[1], 1)]).await, [orders[0]]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
