@@ -196,13 +196,13 @@ impl Taker {
                     continue;
                 }
             };
-            let patience = self.patience(&next);
+            let company = self.company(&next);
             count += next.messages.len();
             all.push(next);
-            if patience.is_zero() {
+            if company.is_zero() {
                 break;
             }
-            until_when.get_or_insert_with(|| Instant::now() + patience);
+            until_when.get_or_insert_with(|| Instant::now() + company);
         }
         let mut taking = pin!(turns.take());
         let turn = loop {
@@ -236,9 +236,9 @@ impl Taker {
     }
 
     /// Messages that share an AMQP message came the same way: the first speaks for all.
-    fn patience(&self, arrived: &Arrived) -> Duration {
+    fn company(&self, arrived: &Arrived) -> Duration {
         let Subscription { queue, deliver } = &self.subscription;
-        arrived.messages.first().map_or(Duration::ZERO, |message| deliver.patience(queue, message))
+        arrived.messages.first().map_or(Duration::ZERO, |message| deliver.company(queue, message))
     }
 
     /// Has a batch handled and acknowledges it. False when it was given up, as it may be when this

@@ -52,7 +52,7 @@ pub trait Deliver: Send + Sync + 'static {
 
     /// How long a message may wait for company once it was taken; the same for all that may wait. One that may not begins a
     /// batch, and the others go with it.
-    fn patience(&self, _queue: &'static str, _message: &Incoming) -> Duration {
+    fn company(&self, _queue: &'static str, _message: &Incoming) -> Duration {
         Duration::ZERO
     }
 

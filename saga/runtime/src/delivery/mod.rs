@@ -10,15 +10,15 @@ mod aside;
 mod attempt;
 mod dry_run;
 mod inspect;
+mod patience;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use backon::BackoffBuilder;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use saga_core::Topology;
@@ -33,6 +33,7 @@ use crate::store::{Due, Pool, Publish, keys_due};
 use aside::Failed;
 pub(crate) use dry_run::{Delivered, DryRun, Fate, Would};
 pub(crate) use inspect::{Bad, Candidate, Inspected, inspect, key_of_bytes, meta, without_nul};
+pub(crate) use patience::Patience;
 
 /// A message that the broker delivered this often, and nobody settled, crashes its consumer.
 pub(crate) const CRASH_LOOP: u32 = 10;
@@ -40,9 +41,6 @@ pub(crate) const CRASH_LOOP: u32 = 10;
 const MOST_ATTEMPTS: u32 = 20;
 /// How often a message alone is run again at once, when others were first.
 const AT_ONCE: u32 = 5;
-/// How long messages in hand wait for a server that cannot be reached. Then they go back to the broker: another copy may
-/// reach it, and RabbitMQ takes away after half an hour what nobody settles.
-const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a message for which nobody waits may wait for one that hurries: a few times what a saga takes from one step to
 /// the next, so that at rest, too, it goes with the next of its saga.
 const COMPANY: Duration = Duration::from_millis(20);
@@ -108,7 +106,7 @@ impl Deliver for Delivery {
     }
 
     /// By its route, as it is not parsed yet: it may wait where all types may that go that way.
-    fn patience(&self, queue: &'static str, message: &Incoming) -> Duration {
+    fn company(&self, queue: &'static str, message: &Incoming) -> Duration {
         let Some(handler) = self.handlers.get(queue) else { return Duration::ZERO };
         let types = self.topology.types.iter();
         let mut routed = types.filter(|t| t.exchange == message.exchange && t.key == message.routing_key).peekable();
@@ -118,9 +116,9 @@ impl Deliver for Delivery {
 
     fn ready(&self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
-            let mut waits = waits();
+            let mut patience = Patience::new();
             while let Err(error) = self.pool.get().await {
-                let wait = waits.next().unwrap_or(LONGEST_WAIT);
+                let wait = patience.next();
                 tracing::warn!(%error, wait_ms = wait.as_millis(), "the database cannot be reached; no messages are taken");
                 tokio::time::sleep(wait).await;
             }
@@ -149,48 +147,34 @@ impl Delivery {
         }
     }
 
-    /// Attempts a batch, waiting for the database as long as it takes; if it cannot be reached, for [`PATIENCE`].
+    /// Attempts a batch, waiting for the database as long as it takes; if it cannot be reached, as long as [`Patience`] lasts.
     async fn until_it_is_there(
         &self,
         queue: &'static str,
         batch: &[Incoming],
     ) -> Result<Result<(), StoreError>, GivenUp> {
-        let (mut waits, mut patience) = (waits(), Patience::default());
+        let mut patience = Patience::new();
         loop {
-            match self.attempt_safely(queue, Origin::Broker(batch.to_vec())).await {
-                Err(error) if patience.is_over(&error) => return Err(GivenUp),
-                Err(error) if error.remedy() == Remedy::Wait => {
-                    let wait = waits.next().unwrap_or(LONGEST_WAIT);
-                    tracing::warn!(queue, %error, wait_ms = wait.as_millis(), "the database is not there; messages wait");
-                    self.pause(wait).await?;
-                }
+            let error = match self.attempt_safely(queue, Origin::Broker(batch.to_vec())).await {
                 Ok(_) => return Ok(Ok(())),
+                Err(error) if error.remedy() == Remedy::Wait => error,
                 Err(error) => return Ok(Err(error)),
-            }
+            };
+            let say = |wait_ms| tracing::warn!(queue, %error, wait_ms, "the database is not there; messages wait");
+            patience.wait(&error, &self.stop, say).await?;
         }
     }
 
     /// A message that failed alone: put off, and parked in the end.
     async fn give_up(&self, queue: &'static str, incoming: &Incoming, error: StoreError) -> Result<(), GivenUp> {
         tracing::error!(queue, %error, "a message cannot be handled; it is put off");
-        let (mut waits, mut patience) = (waits(), Patience::default());
+        let mut patience = Patience::new();
         // Whatever the message is, its bytes can be stored: only the database itself can fail here for long.
         while let Err(failure) = self.set_failed_aside(queue, Failed::Arrived(incoming), &error).await {
-            if patience.is_over(&failure) {
-                return Err(GivenUp);
-            }
-            let wait = waits.next().unwrap_or(LONGEST_WAIT);
-            tracing::error!(queue, error = %failure, wait_ms = wait.as_millis(), "the database takes nothing; a message waits");
-            self.pause(wait).await?;
+            let say = |wait_ms| tracing::error!(queue, error = %failure, wait_ms, "the database takes nothing; a message waits");
+            patience.wait(&failure, &self.stop, say).await?;
         }
         Ok(())
-    }
-
-    async fn pause(&self, wait: Duration) -> Result<(), GivenUp> {
-        tokio::select! {
-            () = self.stop.cancelled() => Err(GivenUp),
-            () = tokio::time::sleep(wait) => Ok(()),
-        }
     }
 
     /// Handles what was put off and is due, in one transaction per queue; says how many messages
@@ -248,34 +232,4 @@ impl Delivery {
         let due = crate::store::queues_due(&client, clock::now()).await?;
         Ok(self.handlers.keys().copied().filter(|queue| due.iter().any(|d| d == queue)).collect())
     }
-}
-
-/// Since when the database could not be reached, without a moment in which it could.
-#[derive(Debug, Default)]
-pub(crate) struct Patience(Option<Instant>);
-
-impl Patience {
-    /// Whether messages in hand have waited for long enough, with this error now.
-    pub(crate) fn is_over(&mut self, error: &StoreError) -> bool {
-        if !error.is_unreachable() {
-            self.0 = None;
-            return false;
-        }
-        let is_over = self.0.get_or_insert_with(Instant::now).elapsed() >= PATIENCE;
-        if is_over {
-            tracing::error!(%error, "the database cannot be reached; messages go back to RabbitMQ until it can");
-        }
-        is_over
-    }
-}
-
-const LONGEST_WAIT: Duration = Duration::from_secs(2);
-
-pub(crate) fn waits() -> impl Iterator<Item = Duration> {
-    backon::ExponentialBuilder::default()
-        .with_min_delay(Duration::from_millis(50))
-        .with_max_delay(LONGEST_WAIT)
-        .without_max_times()
-        .with_jitter()
-        .build()
 }

@@ -48,15 +48,15 @@ fn delivery() -> Delivery {
 #[tokio::test]
 async fn a_message_waits_only_where_all_that_comes_its_way_may() {
     let delivery = delivery();
-    let patience = |queue: &'static str, exchange: &str, key: &str| {
+    let company = |queue: &'static str, exchange: &str, key: &str| {
         let message = Incoming::written_down(Vec::new(), exchange.to_owned(), key.to_owned(), json!({}));
-        delivery.patience(queue, &message)
+        delivery.company(queue, &message)
     };
-    assert_eq!(patience("notes", "things", "news"), COMPANY);
-    assert_eq!(patience("notes", "things", "asked"), Duration::ZERO);
-    assert_eq!(patience("notes", "things", "both"), Duration::ZERO, "who knows which of the two it is");
-    assert_eq!(patience("notes", "things", "unheard-of"), Duration::ZERO);
-    assert_eq!(patience("notes", "elsewhere", "news"), Duration::ZERO);
-    assert_eq!(patience("notes", "", "news"), Duration::ZERO, "sent again straight into the queue: somebody waits");
-    assert_eq!(patience("nobodys", "things", "news"), Duration::ZERO);
+    assert_eq!(company("notes", "things", "news"), COMPANY);
+    assert_eq!(company("notes", "things", "asked"), Duration::ZERO);
+    assert_eq!(company("notes", "things", "both"), Duration::ZERO, "who knows which of the two it is");
+    assert_eq!(company("notes", "things", "unheard-of"), Duration::ZERO);
+    assert_eq!(company("notes", "elsewhere", "news"), Duration::ZERO);
+    assert_eq!(company("notes", "", "news"), Duration::ZERO, "sent again straight into the queue: somebody waits");
+    assert_eq!(company("nobodys", "things", "news"), Duration::ZERO);
 }

@@ -42,17 +42,10 @@ impl DeadLetters {
 impl Deliver for DeadLetters {
     fn deliver<'a>(&'a self, _queue: &'static str, batch: Vec<Incoming>) -> BoxFuture<'a, Result<(), GivenUp>> {
         Box::pin(async move {
-            let (mut waits, mut patience) = (crate::delivery::waits(), Patience::default());
+            let mut patience = Patience::new();
             while let Err(error) = self.park_all(&batch).await {
-                if patience.is_over(&error) {
-                    return Err(GivenUp);
-                }
-                let wait = waits.next().unwrap_or(std::time::Duration::from_secs(5));
-                tracing::warn!(%error, wait_ms = wait.as_millis(), "dead letters cannot be parked yet; they wait");
-                tokio::select! {
-                    () = self.stop.cancelled() => return Err(GivenUp),
-                    () = tokio::time::sleep(wait) => {}
-                }
+                let say = |wait_ms| tracing::warn!(%error, wait_ms, "dead letters cannot be parked yet; they wait");
+                patience.wait(&error, &self.stop, say).await?;
             }
             Ok(())
         })

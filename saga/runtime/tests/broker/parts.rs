@@ -253,7 +253,7 @@ impl Deliver for Recorder {
         })
     }
 
-    fn patience(&self, queue: &'static str, message: &Incoming) -> Duration {
+    fn company(&self, queue: &'static str, message: &Incoming) -> Duration {
         assert_eq!(queue, WORK);
         if message.exchange == "things" { self.company } else { Duration::ZERO }
     }
