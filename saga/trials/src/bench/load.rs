@@ -122,14 +122,19 @@ async fn closed(counter: &Counter, orders: Vec<(usize, i64)>, clients: usize) ->
 
 /// So many orders a second, each at its time. It counts from then on, however late it is sent: waiting is latency.
 async fn open(counter: &Counter, orders: Vec<(usize, i64)>, rate: f64, start: Instant) -> Result<Vec<Answer>, Trouble> {
-    let mut all = JoinSet::new();
+    let (mut all, mut answers) = (JoinSet::new(), Vec::with_capacity(orders.len()));
     for (n, order) in orders.into_iter().enumerate() {
         let meant = start + Duration::from_secs_f64(n as f64 / rate);
         tokio::time::sleep_until(meant.into()).await;
         let counter = counter.clone();
         all.spawn(async move { counter.place(order, meant).await });
+        // What is answered is taken at once: a finished task would keep its memory until the end of a long run.
+        while let Some(answered) = all.try_join_next() {
+            answers.push(answered.map_err(|error| Trouble::Unmet(format!("placing an order: {error}")))??);
+        }
     }
-    all.join_all().await.into_iter().collect()
+    answers.extend(all.join_all().await.into_iter().collect::<Result<Vec<_>, _>>()?);
+    Ok(answers)
 }
 
 impl Counter {
