@@ -12,10 +12,11 @@ pub struct Config {
     /// What every process has.
     #[command(flatten)]
     pub process: ProcessConfig,
-    /// How long a client waits at most for the outcome of its request; then it is answered 202.
+    /// How long a client waits at most for the outcome of its request; then it is answered 202. Less than
+    /// `HTTP_TIMEOUT`.
     #[arg(long, env = "ORDER_WAIT", default_value = "5s", value_parser = parse_duration)]
     pub order_wait: Duration,
-    /// How many clients may wait at once; further ones are answered 503.
+    /// How many clients may wait at once; a further one is answered 503, unless its answer is there already.
     #[arg(long, env = "ORDER_WAITERS", default_value_t = 800)]
     pub order_waiters: usize,
 }

@@ -52,6 +52,9 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), Proc
 /// [`ProcessError`].
 pub async fn serve(listener: TcpListener, config: Config, shutdown: CancellationToken) -> Result<(), ProcessError> {
     let Config { process: settings, order_wait: wait, order_waiters } = config;
+    if wait >= settings.http_timeout {
+        return Err(ProcessError::WaitTooLong { setting: "ORDER_WAIT", wait, limit: settings.http_timeout });
+    }
     let (database, domain) = (settings.database_url.clone(), settings.domain.clone());
     let version = env!("CARGO_PKG_VERSION");
     let spec = Spec { name: NAME, version, topology: &TOPOLOGY, migrations: store::migrations() };

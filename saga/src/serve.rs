@@ -132,13 +132,14 @@ pub async fn serve_on(
     let saga = order_saga(&ids, config.approval_limit)?;
     let sagas = Arc::new(Orchestrator::new(vec![saga], &ids, config.timings(), process.metrics()));
     process.consume(queues::SAGA_INBOX, sagas.clone());
-    let dead_letters = DeadLetters::new(process.writer().pool().clone(), shutdown.clone());
+    let dead_letters = DeadLetters::new(process.writer().pool().clone(), process.metrics(), shutdown.clone());
     process.take_raw(queues::DEAD_LETTERS, Arc::new(dead_letters));
     let peers = Peers::new(config.processes, process.tokens().own())?;
     let processes = Processes::new(process.admin(), peers.clone(), &TOPOLOGY);
     let management = config.rabbitmq_management_url.as_ref().map(Management::new).transpose()?;
     let pool = process.writer().pool().clone();
-    let replays = Replays::new(pool, process.relay(), process.broker(), processes, &TOPOLOGY);
+    let retention = process.retention();
+    let replays = Replays::new(pool, process.relay(), process.broker(), processes, &TOPOLOGY, retention);
     let api = Api {
         orchestrator: Arc::clone(&sagas),
         writer: process.writer(),

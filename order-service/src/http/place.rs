@@ -77,7 +77,10 @@ pub(super) async fn place_order(
     let asked = Arc::new(Asked::understand(&app.desk.names, &app.desk.ids, &headers, order)?);
     let is_async = prefers_async(&headers);
     // Taken before the request is, so that no outcome can be missed, and nothing is taken that cannot be waited for.
-    let seat = if is_async { None } else { Some(app.waiters.sit(asked.identity.order)?) };
+    let seat = match (!is_async).then(|| app.waiters.sit(asked.identity.order)).transpose() {
+        Ok(seat) => seat,
+        Err(full) => return Box::pin(answered_before(&app, &asked)).await?.ok_or_else(|| full.into()),
+    };
     let request = accept(&app, &asked).await?;
     let answer = match (request.answer(), seat) {
         (Some(answer), _) => Some(answer),
@@ -95,13 +98,22 @@ fn draw() -> Uuid {
     Uuid::new_v4()
 }
 
+/// What the same request was answered, if it was taken before and need not be waited for any longer.
+async fn answered_before(app: &App, asked: &Asked) -> Result<Option<Response>, ApiError> {
+    let client = app.client().await?;
+    let Some((taken, hash)) = store::find(&client, asked.identity.order).await? else { return Ok(None) };
+    let request = asked.same(taken, &hash)?;
+    request.answer().map(|answer| answered(&request, answer)).transpose()
+}
+
 /// Takes the request and starts its saga, or finds it taken already.
 async fn accept(app: &App, asked: &Arc<Asked>) -> Result<Request, ApiError> {
     match app.taking.ask(Arc::clone(asked)).await {
         Some(Ok(Some(request))) => Ok(request),
         Some(Err(error)) => Err(StoreError::Shared(error).into()),
         Some(Ok(None)) | None => {
-            app.desk.writer.write(async |transaction| alone(&app.desk, asked, transaction).await).await
+            // On the heap: it is rare, and every client that waits would keep its room otherwise.
+            Box::pin(app.desk.writer.write(async |transaction| alone(&app.desk, asked, transaction).await)).await
         }
     }
 }

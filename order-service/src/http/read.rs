@@ -3,6 +3,7 @@
 use axum::extract::State;
 use saga_runtime::http::problem::MEDIA_TYPE;
 use saga_runtime::http::{Json, Problem, Query};
+use saga_runtime::store::Connection;
 use serde::Deserialize;
 use utoipa::IntoParams;
 use uuid::Uuid;
@@ -107,7 +108,7 @@ fn filter(app: &App, search: &Search) -> Result<Option<Filter>, ApiError> {
 }
 
 impl App {
-    async fn client(&self) -> Result<deadpool_postgres::Object, ApiError> {
+    pub(super) async fn client(&self) -> Result<Connection, ApiError> {
         Ok(self.desk.writer.pool().get().await.map_err(saga_runtime::StoreError::from)?)
     }
 }

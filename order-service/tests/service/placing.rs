@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use order_service::store::{Filter, list};
 use reqwest::StatusCode;
 use saga_contract::Reason;
 use saga_core::Outcome;
+use saga_runtime::{Secret, Transaction, store};
 use serde_json::json;
+use uuid::Uuid;
 
 use crate::support::{PRICE, Shop, told};
 
@@ -158,5 +161,39 @@ async fn orders_are_listed_by_customer_and_state_newest_first() {
         [("limit", "0"), ("limit", "101"), ("skip", "-1"), ("state", "sold"), ("userId", "ann"), ("customer", " ")]
     {
         assert_eq!(list(&[wrong]).await.0, StatusCode::BAD_REQUEST, "{wrong:?}");
+    }
+}
+
+/// A request of one customer, ninety-nine of others, and so on.
+const MANY: &str = "
+    INSERT INTO requests (order_id, number, user_id, idempotency_key, request_hash, pet, pet_id, items, saga_id,
+                          created_at, version)
+    SELECT gen_random_uuid(), n, CASE WHEN n % 100 = 1 THEN $1 ELSE gen_random_uuid() END, n::text, sha256('asked'),
+           gen_random_uuid(), n, '[]', gen_random_uuid(), now() + n * interval '1 s', 1
+    FROM generate_series(1, 2000) AS n";
+/// How many requests the connection has read; what it read before the transaction may be counted, too.
+const READ: &str = "
+    SELECT coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_user_tables WHERE relname = 'requests'";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_customers_orders_are_listed_without_reading_those_of_others() {
+    let shop = Shop::open().await;
+    let (owner, user) = (shop.database.connect().await, Uuid::max());
+    assert_eq!(owner.execute(MANY, &[&user]).await.unwrap(), 2_000);
+    let pool = store::connect("DATABASE_URL", &Secret::new(&shop.database.app_url), "test", 2).unwrap();
+    // Whatever the database knows of the table.
+    for statistics in ["", "ANALYZE requests"] {
+        owner.batch_execute(statistics).await.unwrap();
+        let mut client = pool.get().await.unwrap();
+        let transaction = Transaction::begin(&mut client).await.unwrap();
+        let read = async || store::query(&transaction, READ, &[]).await.unwrap()[0].get::<_, i64>(0);
+        let before = read().await;
+        let all = list(&transaction, &Filter { user: Some(user), limit: 100, ..Filter::default() }).await.unwrap();
+        let numbers: Vec<i64> = all.iter().map(|request| request.number.get()).collect();
+        assert_eq!(numbers, (0..20).rev().map(|n| n * 100 + 1).collect::<Vec<i64>>());
+        let page = Filter { user: Some(user), skip: 3, limit: 5, ..Filter::default() };
+        assert_eq!(list(&transaction, &page).await.unwrap(), all[3..8]);
+        let read = read().await - before;
+        assert!(read <= 40, "{read} were read for twenty, and for a page of them");
     }
 }

@@ -11,6 +11,7 @@ use reqwest::{Client, RequestBuilder, StatusCode};
 use saga_contract::messages::{ApproveOrder, CloseOrder, OrderRequested, OrderResult, PetReserved};
 use saga_contract::{Currency, Money, PetStatus, Reason, queues, steps};
 use saga_core::{Body, Direction, Ids, Message, Outcome, Payload, SagaCancelled, SagaPrepared, SagaRejected};
+use saga_runtime::config::ProcessConfig;
 use saga_runtime::testing::{Database, SALT, Servers, eventually, process_config};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -58,7 +59,7 @@ impl Shop {
         let database = servers.database("orders").await;
         let mut running = Vec::new();
         for _ in 0..copies {
-            let process = process_config(&database, &servers);
+            let process = ProcessConfig { http_timeout: 2 * PATIENCE, ..process_config(&database, &servers) };
             running.push(Copy::start(Config { process, order_wait: wait, order_waiters: 200 }).await);
         }
         let broker = Connection::connect(servers.amqp_url(), ConnectionProperties::default()).await.unwrap();

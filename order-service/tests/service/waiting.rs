@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use order_service::config::Config;
 use order_service::store::{changed, find};
 use order_service::waiters::{self, Waiters};
 use reqwest::StatusCode;
-use saga_runtime::testing::eventually;
+use saga_runtime::testing::{Servers, eventually, process_config};
 use saga_runtime::{Secret, store};
 use serde_json::json;
-use tokio::time::Instant;
+use tokio::net::TcpListener;
+use tokio::time::{Instant, timeout};
 use tokio_postgres::{Client, NoTls};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -142,6 +144,40 @@ async fn more_clients_than_may_wait_are_told_to_come_again() {
     let is_async = told(shop.post(&json!({"petId": 999})).header("Prefer", "respond-async")).await;
     assert_eq!(is_async.status, StatusCode::ACCEPTED);
     waiting.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_has_its_answer_gets_it_while_as_many_wait_as_may() {
+    let shop = Shop::with(1, PATIENCE).await;
+    let asked = |pet: i64| shop.post(&json!({"petId": pet})).header("Idempotency-Key", KEY);
+    let placing = shop.placing(asked(12));
+    let saga = shop.saga(&shop.sends("ORDER_REQUESTED").await);
+    shop.hand_over(&saga.pet_reserved()).await;
+    shop.hand_over(&saga.prepared()).await;
+    let placed = placing.await.unwrap();
+    let waiting: Vec<_> = (101..=300).map(|pet| shop.placing(shop.post(&json!({"petId": pet})))).collect();
+    shop.counts("SELECT count(*) FROM requests", 201).await;
+    let again = told(asked(12)).await;
+    assert_eq!((again.status, &again), (StatusCode::OK, &placed));
+    assert_eq!(told(asked(13)).await.status, StatusCode::UNPROCESSABLE_ENTITY, "the key is another order's");
+    assert_eq!(told(shop.post(&json!({"petId": 13}))).await.status, StatusCode::SERVICE_UNAVAILABLE);
+    waiting.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+#[tokio::test]
+async fn a_process_that_would_have_clients_wait_longer_than_a_request_may_take_does_not_start() {
+    let servers = Servers::claim().await;
+    let database = servers.database("orders").await;
+    let process = process_config(&database, &servers);
+    for over in [Duration::ZERO, Duration::from_secs(10)] {
+        let config = Config { order_wait: process.http_timeout + over, process: process.clone(), order_waiters: 1 };
+        let wait = config.order_wait;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let serving = order_service::serve(listener, config, CancellationToken::new());
+        let refused = timeout(PATIENCE, serving).await.expect("it does not start").unwrap_err().to_string();
+        let expected = format!("ORDER_WAIT is {wait:?} and must be less than HTTP_TIMEOUT, which is 30s");
+        assert!(refused.starts_with(&expected), "{refused}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -69,6 +69,8 @@ async fn two_copies_that_get_the_same_requests_do_each_once() {
     for id in 1..=PETS {
         pets.answered(saga(id), 1).await;
     }
+    eventually("each that came again is met", SOON, async || pets.duplicates().await >= requests.len() as u64 * 3)
+        .await;
     let journal = pets.journal().await;
     assert_eq!(count(&journal, PetReserved::TYPE), PETS as usize);
     let changed = pets.sql.query_one("SELECT count(*) FROM pets WHERE version <> 2", &[]).await.unwrap();

@@ -107,6 +107,17 @@ impl Running {
         read(self.client.delete(self.url(&format!("/pet/{id}"))).send().await.unwrap()).await
     }
 
+    /// How many messages came again and were dropped, at all copies.
+    pub(crate) async fn duplicates(&self) -> u64 {
+        let mut all = 0;
+        for url in &self.urls {
+            let page = self.client.get(format!("{url}/metrics")).send().await.unwrap().text().await.unwrap();
+            let counted = page.lines().find_map(|line| line.strip_prefix("inbox_duplicates_total ")).unwrap();
+            all += counted.trim().parse::<u64>().unwrap();
+        }
+        all
+    }
+
     /// Adds a pet that anybody may order.
     pub(crate) async fn given_pet(&self, id: i64) {
         let pet = json!({"id": id, "name": format!("Pet {id}"), "photoUrls": [], "price": 25_000});

@@ -96,7 +96,8 @@ pub struct StepRecord {
     /// Which run of it this is; raised only by an operator's retry.
     #[serde(default, skip_serializing_if = "is_default")]
     pub epoch: u32,
-    /// The request that is waiting for an answer, do or undo: what a resend sends.
+    /// The request that is waiting for an answer, do or undo: what a resend sends. Kept when an operator counts the step as
+    /// done before the pivot, should its answer be needed after all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<MessageRef>,
     /// When that request was first sent.

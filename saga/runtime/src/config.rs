@@ -1,6 +1,7 @@
 //! The settings that every process has. The doc comments are the help text and the reference.
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,6 +9,9 @@ use clap::Args;
 
 use crate::broker::batch::Batches;
 use crate::secret::Secret;
+
+/// For how long messages can be kept: partitions are whole days, and years are counted in four digits.
+const RETENTION: RangeInclusive<Duration> = Duration::from_secs(86_400)..=Duration::from_secs(3650 * 86_400);
 
 /// Settings of a process, from flags or the environment.
 #[derive(Debug, Clone, Args)]
@@ -53,8 +57,8 @@ pub struct ProcessConfig {
     /// consumers of events that understand it, and no event stream.
     #[arg(long, env = "SAGA_BATCHES", default_value = "commands")]
     pub batches: Batches,
-    /// How far back messages can be replayed, and older ones are parked: `30d`.
-    #[arg(long, env = "SAGA_RETENTION", default_value = "30d", value_parser = parse_duration)]
+    /// How far back messages can be replayed, and older ones are parked: `30d`; between a day and ten years.
+    #[arg(long, env = "SAGA_RETENTION", default_value = "30d", value_parser = parse_retention)]
     pub retention: Duration,
     /// Write logs as JSON lines.
     #[arg(long, env = "LOG_JSON", default_value_t = false)]
@@ -80,10 +84,31 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     number.checked_mul(millis).map(Duration::from_millis).ok_or_else(|| format!("{text} is too long"))
 }
 
+fn parse_retention(text: &str) -> Result<Duration, String> {
+    let retention = parse_duration(text)?;
+    let possible = RETENTION.contains(&retention);
+    possible.then_some(retention).ok_or_else(|| format!("{text} cannot be kept; write 1d to 3650d"))
+}
+
 fn parse_switch(text: &str) -> Result<bool, String> {
     match text {
         "on" => Ok(true),
         "off" => Ok(false),
         _ => Err(format!("{text} is neither on nor off")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_is_kept_for_a_day_to_ten_years() {
+        assert_eq!(parse_retention("3650d"), parse_duration("3650d"));
+        assert_eq!(parse_retention("24h"), Ok(Duration::from_secs(86_400)));
+        for impossible in ["23h", "3651d", "5000000d"] {
+            let why = parse_retention(impossible).err();
+            assert_eq!(why, Some(format!("{impossible} cannot be kept; write 1d to 3650d")));
+        }
     }
 }

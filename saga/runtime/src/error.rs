@@ -4,6 +4,7 @@ use std::error::Error;
 use std::sync::Arc;
 
 use deadpool_postgres::{PoolError, TimeoutType};
+use saga_core::Time;
 use tokio_postgres::error::SqlState;
 
 /// The database did not do what it was asked to.
@@ -29,6 +30,14 @@ pub enum StoreError {
     /// The transaction was shared with others; all hear the same.
     #[error("{0}")]
     Shared(Arc<StoreError>),
+    /// Two clocks are too far apart for anything to be thrown away by them.
+    #[error("this machine's clock says {ours} and the database's {servers}: what is old is kept until they agree")]
+    Clock {
+        /// What the clock of this machine says.
+        ours: Time,
+        /// What the database's says.
+        servers: Time,
+    },
     /// A handler panicked; its transaction is rolled back.
     #[error("the handler panicked; the log says where")]
     Panicked,
@@ -55,7 +64,7 @@ impl StoreError {
             Self::Pool(_) => Remedy::Wait,
             Self::Shared(error) => error.remedy(),
             Self::Overtaken => Remedy::Again,
-            Self::Corrupt { .. } | Self::Panicked => Remedy::Person,
+            Self::Corrupt { .. } | Self::Clock { .. } | Self::Panicked => Remedy::Person,
         }
     }
 

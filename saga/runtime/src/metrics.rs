@@ -1,7 +1,7 @@
 //! What a process counts, for Prometheus.
 //!
 //! Names follow OpenTelemetry's conventions for messaging and HTTP where there are any. Counters
-//! only grow; gauges of what lies in the database are set once a second by the process.
+//! only grow; gauges of what lies in the database are set every ten seconds by the process.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};

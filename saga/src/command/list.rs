@@ -70,7 +70,9 @@ pub(super) async fn run(client: &Client, arguments: Arguments) -> Result<(), Fai
         query.push(("needs_intervention", "true".to_owned()));
     }
     if let Some(age) = arguments.older_than {
-        let before = (clock::now() - age).format(&Rfc3339).map_err(Failure::other)?;
+        let before = time::Duration::try_from(age).ok().and_then(|age| clock::now().checked_sub(age));
+        let before = before.ok_or_else(|| Failure::Usage("--older-than: no saga is that old".to_owned()))?;
+        let before = before.format(&Rfc3339).map_err(Failure::other)?;
         query.push(("started_before", before));
     }
     let found: Sagas = client.get("admin/sagas", &query).await?;

@@ -1,6 +1,7 @@
 //! `saga parked`.
 
 use clap::{Args, Subcommand};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::publish::{parse, read};
@@ -9,6 +10,9 @@ use super::{Client, Failure};
 
 /// The orchestrator's own name among the processes.
 const OWN: &str = "saga";
+
+/// As many messages as a process tells of at once.
+const MOST_AT_ONCE: u32 = 1_000;
 
 /// Messages that were set aside.
 #[derive(Debug, Subcommand)]
@@ -65,8 +69,8 @@ async fn list(client: &Client) -> Result<(), Failure> {
     let names = names(client).await?;
     let (mut parked, mut unseen) = (Vec::new(), Vec::new());
     for name in names {
-        match client.get::<Value>(&path(&name, "parked"), &[("limit", "1000".to_owned())]).await {
-            Ok(answer) => parked.extend(of_process(&name, &answer)),
+        match of_process(client, &name).await {
+            Ok(messages) => parked.extend(messages),
             Err(failure @ Failure::Unreachable { .. }) => return Err(failure),
             Err(failure) => unseen.push(json!({ "process": name, "why": failure.to_string() })),
         }
@@ -100,13 +104,27 @@ pub(super) async fn names(client: &Client) -> Result<Vec<String>, Failure> {
     Ok([OWN.to_owned()].into_iter().chain(processes.iter().map(|process| text(process, "name"))).collect())
 }
 
-fn of_process(name: &str, answer: &Value) -> Vec<Value> {
-    let parked = answer.get("parked").and_then(Value::as_array).cloned().unwrap_or_default();
+/// Some of what a process set aside.
+#[derive(Deserialize)]
+struct Page {
+    parked: Vec<Value>,
+    next: Option<i64>,
+}
+
+/// All that a process set aside, page by page.
+async fn of_process(client: &Client, name: &str) -> Result<Vec<Value>, Failure> {
     let with_process = |mut message: Value| {
         message["process"] = name.into();
         message
     };
-    parked.into_iter().map(with_process).collect()
+    let (path, mut parked, mut after) = (path(name, "parked"), Vec::new(), Some(0));
+    while let Some(id) = after {
+        let query = [("limit", MOST_AT_ONCE.to_string()), ("after", id.to_string())];
+        let page: Page = client.get(&path, &query).await?;
+        parked.extend(page.parked.into_iter().map(with_process));
+        after = page.next;
+    }
+    Ok(parked)
 }
 
 async fn show(client: &Client, id: &str) -> Result<(), Failure> {

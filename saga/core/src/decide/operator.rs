@@ -3,6 +3,7 @@
 use super::run::Run;
 use super::{Decision, OperatorWord, Refusal, compensating, running};
 use crate::definition::{Kind, Start};
+use crate::facts::FactsError;
 use crate::ids::Direction;
 use crate::instance::{Outcome, Phase, StepState};
 use crate::message::Message;
@@ -78,18 +79,24 @@ fn skip(run: Run<'_>, step: &str, undone: bool) -> Result<Decision, Refusal> {
 }
 
 fn skip_do(mut run: Run<'_>, row: usize) -> Result<Decision, Refusal> {
+    let request = run.next.steps[row].request;
     run.next.steps[row].settle(StepState::Skipped);
     run.next.look_at_mark();
     if run.next.phase == Phase::Completing {
         run.complete_or_go_on()?;
         return Ok(run.applied());
     }
+    // Whether its answer is needed may show only once others are there: then it is waited for again.
+    run.next.steps[row].request = request;
     run.advance()?;
-    // Without an answer that the rest needs, the word is refused and the saga lives: it may still get it.
-    if let Some(Err(why)) = run.is_ready().then(|| run.prospect()) {
-        return refuse(&run, &format!("step {} cannot be counted as done: {why}", run.step(row).name));
+    let name = run.step(row).name;
+    match run.prospect() {
+        // Without an answer that the rest needs, the word is refused and the saga lives: it may still get it.
+        Err(why) if run.is_ready() || why == FactsError::NoAnswer(name) => {
+            refuse(&run, &format!("step {name} cannot be counted as done: {why}"))
+        }
+        Ok(_) | Err(_) => running::go_on(run),
     }
-    running::go_on(run)
 }
 
 /// While undoing, only undos are awaited.

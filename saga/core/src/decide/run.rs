@@ -156,6 +156,15 @@ impl<'a> Run<'a> {
         self.send.push(Send { message: copy, queue: Some(queue) });
     }
 
+    /// Waits again for the answer of a step that an operator counted as done; `false` if nobody did.
+    pub(super) fn wait_again(&mut self, step: &str) -> bool {
+        let Some(row) = self.engine.definition.index_of(step) else { return false };
+        let record = &self.next.steps[row];
+        let Some(request) = record.request.filter(|_| record.state == StepState::Skipped) else { return false };
+        self.ask(row, StepState::Sent, request);
+        true
+    }
+
     fn ask(&mut self, row: usize, state: StepState, request: MessageRef) {
         self.next.steps[row].ask(state, Some(request), self.now);
         self.schedule_resend(row);

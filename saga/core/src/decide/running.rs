@@ -3,6 +3,7 @@
 use super::run::Run;
 use super::{Answer, Decision, Refusal, compensating};
 use crate::definition::Kind;
+use crate::facts::FactsError;
 use crate::instance::{Outcome, Phase, StepState};
 use crate::message::Message;
 
@@ -27,7 +28,7 @@ fn done(mut run: Run<'_>, row: usize, message: &Message) -> Result<Decision, Ref
             run.done(row, message);
             match run.advance() {
                 Ok(()) => go_on(run),
-                Err(_) => does_not_add_up(run),
+                Err(why) => does_not_add_up(run, &why),
             }
         }
         StepState::Done => Ok(run.ignored("the step is done already")),
@@ -72,14 +73,21 @@ pub(super) fn go_on(mut run: Run<'_>) -> Result<Decision, Refusal> {
     if !run.is_ready() {
         return Ok(run.applied());
     }
-    let Ok((result, by_rule)) = run.prospect() else { return does_not_add_up(run) };
-    run.prepared(result, by_rule)?;
+    match run.prospect() {
+        Ok((result, by_rule)) => run.prepared(result, by_rule)?,
+        Err(why) => return does_not_add_up(run, &why.into()),
+    }
     Ok(run.applied())
 }
 
 /// Answers that do not add up (an overflow, two currencies) are the system's no: before the pivot
-/// there is a way back.
-fn does_not_add_up(run: Run<'_>) -> Result<Decision, Refusal> {
+/// there is a way back. One that is only missing, since an operator counted its step as done, is waited for again.
+fn does_not_add_up(mut run: Run<'_>, why: &Refusal) -> Result<Decision, Refusal> {
+    if let Refusal::Facts(FactsError::NoAnswer(step)) = why
+        && run.wait_again(step)
+    {
+        return Ok(run.applied());
+    }
     compensating::turn_around(run, Outcome::Rejected, "result_invalid".to_owned())
 }
 

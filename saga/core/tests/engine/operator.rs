@@ -162,6 +162,20 @@ fn a_skipped_step_may_be_done_after_all() {
     story.with_step("sell_pet", StepState::Done).when(inventory_committed()).then_it_is(Phase::Completed);
 }
 
+/// Its result asks for the third answer first, and for the second only then.
+#[test]
+fn a_skipped_step_is_waited_for_again_once_it_shows_that_its_answer_is_needed() {
+    let price = || json!({ "price": 1 });
+    let story = an_errand_with_result().given([first_done()]);
+    let request = story.saga().steps[1].request;
+    let story = story.when(operator_skips("second")).then_sends(["DO_THIRD"]).with_step("second", StepState::Skipped);
+    let story = story.later(Duration::MINUTE).when(third_done().saying(price())).then_sends([]);
+    let story = story.with_step("second", StepState::Sent).then_it_is(Phase::Running);
+    assert_eq!((story.saga().steps[1].request, story.saga().steps[1].asked_at), (request, Some(story.now)));
+    let story = story.later(Duration::seconds(5)).when(alarm()).then_resends(["DO_SECOND -> second.commands"]);
+    story.when(second_done().saying(price())).then_sends(["SAGA_PREPARED"]);
+}
+
 #[test]
 fn a_no_to_a_skipped_step_changes_nothing() {
     an_order().given([pet_reserved(), operator_skips("create_order")]).when(order_refused()).then_ignores("skipped");
@@ -181,6 +195,8 @@ fn a_skip_is_refused_where_it_would_break_the_saga() {
     an_order().when(operator_skips("approval")).then_refuses("waits for no answer");
     let needed = an_order().given([pet_reserved(), order_created()]).when(operator_skips("reserve_inventory"));
     needed.then_refuses("cannot be counted as done: the answer of step reserve_inventory is not there");
+    let others_are_out = an_order().given([pet_reserved()]).when(operator_skips("reserve_inventory"));
+    others_are_out.then_refuses("cannot be counted as done: the answer of step reserve_inventory is not there");
     an_errand().when(operator_skips("first")).then_refuses("the answer of step first is not there");
     for story in ended() {
         story.when(operator_skips("reserve_pet")).then_refuses("waits for no answer");

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use saga_core::{Definition, Phase};
 
 use crate::support::world::{Happening, Plan, World};
-use crate::support::{errand, order};
+use crate::support::{errand, errand_with_result, order};
 
 fn plans() -> impl Strategy<Value = Plan> {
     // Mostly nobody refuses; else each row may.
@@ -51,7 +51,7 @@ fn with_operators_who_skip() -> BoxedStrategy<Happening> {
 }
 
 fn definitions() -> impl Strategy<Value = Definition> {
-    prop_oneof![Just(order(0)), Just(order(i64::MAX)), Just(errand())]
+    prop_oneof![Just(order(0)), Just(order(i64::MAX)), Just(errand()), Just(errand_with_result())]
 }
 
 fn run(definition: Definition, plan: Plan, schedule: &[Happening]) -> Phase {

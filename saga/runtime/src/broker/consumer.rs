@@ -23,7 +23,7 @@ use crate::turns::{Turn, Turns};
 
 /// How many messages the broker hands out before it waits for acknowledgements.
 pub const PREFETCH: u16 = 256;
-/// How many messages are handled together at most.
+/// Once so many messages are in hand, no more are taken. Those of one AMQP message are taken together.
 pub const BATCH: usize = 128;
 /// A message that was delivered this often before is handled alone: it may be what crashed us.
 const ALONE: u32 = 2;

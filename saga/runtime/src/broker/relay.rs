@@ -34,7 +34,7 @@ const GATHER: Duration = Duration::from_millis(100);
 /// How many marks are removed together, more or less.
 const MOST_MARKS: usize = 1_000;
 /// How long somebody waits for a message of theirs to be published.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PUBLISHED_WITHIN: Duration = Duration::from_secs(10);
 /// How long the relay goes on when the process is stopping.
 const DRAIN: Duration = Duration::from_secs(4);
 
@@ -145,7 +145,7 @@ impl Relay {
         }
         let (caller, answer) = oneshot::channel();
         self.hand_over(content, Receipt::Caller(caller), false);
-        match tokio::time::timeout(PATIENCE, answer).await {
+        match tokio::time::timeout(PUBLISHED_WITHIN, answer).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) | Err(_) => Err(PublishError::Timeout),
         }

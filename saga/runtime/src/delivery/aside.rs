@@ -5,7 +5,7 @@ use std::time::Duration;
 use saga_core::{Message, Time};
 
 use super::attempt::Attempt;
-use super::inspect::{Bad, CRASH_LOOP_REASON, key_of_bytes, meta};
+use super::inspect::{Bad, key_of_bytes, meta};
 use super::{Candidate, Delivery, Inspected, MOST_ATTEMPTS, inspect};
 use crate::broker::Incoming;
 use crate::error::{Remedy, StoreError};
@@ -42,14 +42,14 @@ impl Attempt<'_> {
                 self.park(&candidate, "conflict", "another message of this id, with other content, was here before")
                     .await
             }
-            // What shared an AMQP message with the one that crashes us came as often as that one, and may be done.
-            Aside::Bad(Bad { message: Some(message), reason: CRASH_LOOP_REASON, .. })
-                if self.is_handled(&message).await? =>
-            {
-                self.delivery.metrics.duplicates.inc();
-                Ok(())
-            }
-            Aside::Bad(Bad { incoming, message, reason, detail }) => {
+            Aside::Bad(bad) => {
+                if let Some(message) = bad.sound()
+                    && self.is_handled(message).await?
+                {
+                    self.delivery.metrics.duplicates.inc();
+                    return Ok(());
+                }
+                let Bad { incoming, message, reason, detail } = bad;
                 self.park_as(&incoming, message.as_deref(), reason, &detail).await
             }
         }

@@ -220,8 +220,10 @@ impl<'a> Attempt<'a> {
         if is_fresh { Ok(()) } else { Err(StoreError::Overtaken) }
     }
 
+    /// Whether this very message was handled: another one may have had its id.
     pub(super) async fn is_handled(self, message: &Message) -> Result<bool, StoreError> {
-        Ok(!known(self.transaction, self.queue, [message.reference()], &[]).await?.handled.is_empty())
+        let known = known(self.transaction, self.queue, [message.reference()], &[]).await?;
+        Ok(known.handled.into_values().any(|handled| handled.hash == message.content_hash()))
     }
 }
 

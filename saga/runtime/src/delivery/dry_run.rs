@@ -9,12 +9,12 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::inspect::key_of_bytes;
-use super::{Bad, Candidate, Delivery, Inspected, inspect};
+use super::{Bad, Delivery, Inspected, inspect};
 use crate::broker::Incoming;
 use crate::clock;
 use crate::error::StoreError;
 use crate::handler::{Handler, NO_NEWS, Output, Verdict};
-use crate::store::{Handled, Known, Transaction, known};
+use crate::store::{Handled, Known, Transaction, day_of, known};
 
 /// What a message would do, if it came now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -79,7 +79,7 @@ impl Delivered {
     }
 
     fn place(&self) -> (Date, Uuid) {
-        (self.time.date(), self.id)
+        (day_of(self.time), self.id)
     }
 }
 
@@ -98,18 +98,28 @@ impl Delivery {
     async fn dry_run_one(&self, queue: &str, handler: &dyn Handler, body: Vec<u8>) -> Result<DryRun, StoreError> {
         let now = clock::now();
         let candidate = match inspect(Incoming::of_bytes(body), 0, self.topology, now, self.retention) {
-            Inspected::Bad(Bad { reason, detail, .. }) => return Ok(would(Would::Park, format!("{reason}: {detail}"))),
+            Inspected::Bad(bad) => return self.of_bad(queue, &bad).await,
             Inspected::Ahead(_) => return Ok(would(Would::PutOff, "its time is ahead of ours")),
             Inspected::Good(candidate) => candidate,
         };
         let mut client = self.pool.get().await?;
         let transaction = Transaction::begin(&mut client).await?;
-        let outcome = before(&transaction, queue, &candidate).await?;
+        let outcome = before(&transaction, queue, &candidate.message).await?;
         let outcome = match outcome {
             Some(outcome) => outcome,
             None => first_time(&transaction, handler, &candidate.message, now).await?,
         };
         Ok(outcome)
+    }
+
+    /// What no handler would see is parked, unless it was handled when one did.
+    async fn of_bad(&self, queue: &str, bad: &Bad) -> Result<DryRun, StoreError> {
+        let parked = would(Would::Park, format!("{}: {}", bad.reason, bad.detail));
+        let Some(message) = bad.sound() else { return Ok(parked) };
+        let mut client = self.pool.get().await?;
+        let transaction = Transaction::begin(&mut client).await?;
+        let duplicate = before(&transaction, queue, message).await?.filter(|found| found.would == Would::Duplicate);
+        Ok(duplicate.unwrap_or(parked))
     }
 
     /// What became of messages of a queue. `None` when no such queue is consumed here.
@@ -135,13 +145,9 @@ impl Delivery {
 
 /// What the inbox says before any handler is asked. A message that is parked or put off here now counts
 /// as one that comes for the first time: that is what a replay makes of it.
-async fn before(
-    transaction: &Transaction<'_>,
-    queue: &str,
-    candidate: &Candidate,
-) -> Result<Option<DryRun>, StoreError> {
-    let known = known(transaction, queue, [candidate.message.reference()], &[]).await?;
-    Ok(known.handled.into_values().next().map(|Handled { hash, .. }| match hash == candidate.hash {
+async fn before(transaction: &Transaction<'_>, queue: &str, message: &Message) -> Result<Option<DryRun>, StoreError> {
+    let known = known(transaction, queue, [message.reference()], &[]).await?;
+    Ok(known.handled.into_values().next().map(|Handled { hash, .. }| match hash == message.content_hash() {
         true => DryRun { would: Would::Duplicate, why: None },
         false => would(Would::Park, "conflict: another message of this id, with other content, was here before"),
     }))

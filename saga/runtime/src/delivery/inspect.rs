@@ -7,16 +7,17 @@ use time::Duration;
 
 use super::CRASH_LOOP;
 use crate::broker::Incoming;
+use crate::clock::MOST_APART;
 use crate::store::Key;
 use crate::store::storable;
 
 /// Larger messages are refused: a message carries ids and facts, not files.
 const MOST_BYTES: usize = 1024 * 1024;
-/// A clock may be off by this much; a message from further ahead waits for its time.
-const MOST_AHEAD: Duration = Duration::minutes(5);
 
 /// Why a message is parked that was delivered too often.
-pub(super) const CRASH_LOOP_REASON: &str = "crash_loop";
+const CRASH_LOOP_REASON: &str = "crash_loop";
+/// Why a message is parked that nobody would know for a repetition.
+const TOO_OLD_REASON: &str = "too_old";
 
 /// A message on its way to a handler.
 #[derive(Debug, Clone)]
@@ -50,6 +51,15 @@ pub(crate) struct Bad {
     pub(crate) detail: String,
 }
 
+impl Bad {
+    /// The message, where nothing is wrong with it itself: it may have been handled before. What shared an AMQP message
+    /// with one that crashes us came as often as that one; and the inbox lives longer than what it would stop.
+    pub(super) fn sound(&self) -> Option<&Message> {
+        let is_sound = [CRASH_LOOP_REASON, TOO_OLD_REASON].contains(&self.reason);
+        self.message.as_deref().filter(|_| is_sound)
+    }
+}
+
 impl Candidate {
     /// What it is known by in the inbox.
     pub(crate) fn inbox_key(&self) -> Key {
@@ -79,7 +89,7 @@ pub(crate) fn inspect(
     match fault(&incoming, &message, topology, now, retention) {
         Some((reason, detail)) => Inspected::Bad(Bad { incoming, message: Some(Box::new(message)), reason, detail }),
         None => {
-            let ahead = message.time - now > MOST_AHEAD;
+            let ahead = message.time - now > MOST_APART;
             let candidate = Box::new(Candidate {
                 hash: message.content_hash(),
                 key: key_of_bytes(&incoming.body),
@@ -124,7 +134,7 @@ fn fault(
     }
     if now - message.time > retention {
         let detail = format!("it is from {}, older than what is remembered", message.time);
-        return Some(("too_old", detail));
+        return Some((TOO_OLD_REASON, detail));
     }
     None
 }

@@ -188,7 +188,10 @@ impl Delivery {
             handled += match self.attempt_safely(queue, Origin::Deferred(Due::AtMost(DUE_AT_ONCE.into()))).await {
                 Ok(count) => count,
                 Err(error) if error.remedy() == Remedy::Wait => return Err(error),
-                Err(_) => self.due_one_by_one(queue).await?,
+                Err(error) => {
+                    tracing::info!(queue, %error, "messages that were put off fail together; they are run one by one");
+                    self.due_one_by_one(queue).await?
+                }
             };
         }
         Ok(handled)

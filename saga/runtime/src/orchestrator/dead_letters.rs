@@ -1,5 +1,7 @@
 //! What the broker set aside: parked within seconds, under the queue that it came from.
 
+use std::sync::Arc;
+
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -8,20 +10,24 @@ use crate::broker::{Deliver, GivenUp, Incoming};
 use crate::clock;
 use crate::delivery::{Patience, key_of_bytes, meta};
 use crate::error::StoreError;
+use crate::metrics::Metrics;
 use crate::store::{Parking, Pool, Transaction, park};
 use saga_core::Message;
+
+const REASON: &str = "dead_lettered";
 
 /// Parks dead letters.
 pub struct DeadLetters {
     pool: Pool,
+    metrics: Arc<Metrics>,
     stop: CancellationToken,
 }
 
 impl DeadLetters {
-    /// Parks them in this database.
+    /// Parks them in this database, and counts them.
     #[must_use]
-    pub fn new(pool: Pool, stop: CancellationToken) -> Self {
-        Self { pool, stop }
+    pub fn new(pool: Pool, metrics: Arc<Metrics>, stop: CancellationToken) -> Self {
+        Self { pool, metrics, stop }
     }
 
     async fn park_all(&self, batch: &[Incoming]) -> Result<(), StoreError> {
@@ -35,7 +41,9 @@ impl DeadLetters {
             tracing::warn!(queue = parking.queue, key = parking.key, "a dead letter of the broker is parked");
             park(&transaction, now, &parking).await?;
         }
-        transaction.commit().await
+        transaction.commit().await?;
+        batch.iter().for_each(|_| self.metrics.parked(REASON));
+        Ok(())
     }
 }
 
@@ -61,10 +69,10 @@ fn parking<'a>(incoming: &'a Incoming, message: Option<&'a Message>, reason: &'a
         message_id: message.map(|m| m.id),
         kind: message.map(|m| m.kind.as_str()),
         saga_id: message.and_then(|m| m.saga_id),
-        reason: "dead_lettered",
+        reason: REASON,
         detail: reason,
         // Whoever publishes here may write any reason; an index holds no more than this.
-        fingerprint: format!("dead_lettered/{queue}/{reason}").chars().take(200).collect(),
+        fingerprint: format!("{REASON}/{queue}/{reason}").chars().take(200).collect(),
         incoming: meta(incoming),
         body: &incoming.body,
     }

@@ -8,13 +8,15 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::processes::Unanswered;
+use crate::broker::relay::PUBLISHED_WITHIN;
 use crate::secret::Secret;
 
 /// A process that does not answer within this is said not to have.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// How long a process may take for a chunk of a replay.
-const FOR_WORK: Duration = Duration::from_secs(10);
+/// How long a process may take for a chunk of a replay, or to do what it is told: longer than it waits itself for a message
+/// to be published, so that nobody is told of silence when the message went out.
+const FOR_WORK: Duration = PUBLISHED_WITHIN.saturating_add(Duration::from_secs(5));
 
 /// Another process: `pet-service=http://127.0.0.1:8081`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,7 +117,7 @@ impl Peers {
         Err(Unanswered::Refused { process: peer.name.clone(), status, detail })
     }
 
-    /// Passes a request on to one of them, with the token of whoever asks.
+    /// Passes a request on to one of them, with the token of whoever asks: `url` is of the [`Peer::admin`].
     ///
     /// # Errors
     /// [`Silent`].
@@ -123,11 +125,12 @@ impl Peers {
         &self,
         peer: &Peer,
         method: Method,
-        path: &str,
+        url: Url,
         token: Option<&str>,
         body: Vec<u8>,
     ) -> Result<Response, Silent> {
-        let mut request = self.client.request(method, peer.at(path)?);
+        let patience = patience(&method);
+        let mut request = self.client.request(method, url).timeout(patience);
         if let Some(token) = token {
             request = request.header("authorization", token);
         }
@@ -138,7 +141,22 @@ impl Peers {
     }
 }
 
+/// How long a process may take for what is passed on to it.
+fn patience(method: &Method) -> Duration {
+    if method.is_safe() { PATIENCE } else { FOR_WORK }
+}
+
 impl Peer {
+    /// The URL of a path below its `/admin`, which may carry a query; `None` where the path leads out of there, however it
+    /// is written.
+    #[must_use]
+    pub fn admin(&self, path: &str) -> Option<Url> {
+        let admin = self.url.join("admin/").ok()?;
+        let url = self.url.join(&format!("admin/{path}")).ok()?;
+        let is_below = url.origin() == admin.origin() && url.path().starts_with(admin.path());
+        is_below.then_some(url)
+    }
+
     fn at(&self, path: &str) -> Result<Url, Silent> {
         self.url.join(path).map_err(|error| Silent { process: self.name.clone(), why: error.to_string() })
     }
@@ -151,4 +169,42 @@ fn in_words(error: &reqwest::Error) -> String {
         cause = inner;
     }
     cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_passed_on_goes_below_admin_or_nowhere() {
+        for (base, root) in [("http://pets:8081", "/admin/"), ("https://host/pets/", "/pets/admin/")] {
+            let peer: Peer = format!("pet-service={base}").parse().unwrap();
+            let path = |path: &str| peer.admin(path).map(|url| url.path().to_owned());
+            for fine in ["parked", "parked/3/edit", "a..b", ".../x", "http://elsewhere/"] {
+                assert_eq!(path(fine), Some(format!("{root}{fine}")), "{base}");
+            }
+            let query = peer.admin("parked?limit=3&reason=..").unwrap();
+            assert_eq!((query.path(), query.query()), (&*format!("{root}parked"), Some("limit=3&reason=..")));
+            for out in [
+                "..",
+                "../api/v3/pet",
+                "%2e%2e/api/v3/pet",
+                "%2E./api/v3/pet",
+                ".%2e/api/v3/pet",
+                "..\\api\\v3\\pet",
+                "x/../../api/v3/pet",
+                ".\t./api/v3/pet",
+                "../administrator",
+                "../../../x",
+            ] {
+                assert_eq!(path(out), None, "{base}: {out:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_told_may_take_longer_than_a_message_to_be_published_and_what_is_read_may_not() {
+        assert!(patience(&Method::POST) > PUBLISHED_WITHIN);
+        assert_eq!(patience(&Method::GET), PATIENCE);
+    }
 }

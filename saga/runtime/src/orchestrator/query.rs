@@ -22,10 +22,11 @@ const FIND: &str = "
     SELECT id, state FROM sagas WHERE id = $1
     UNION ALL SELECT id, state FROM sagas WHERE subject = $1::text LIMIT 1";
 
-const SENT: &str = "SELECT body FROM journal WHERE saga_id = $1 ORDER BY seq";
+// A saga that goes on trying for days has many; nobody reads more of them at once.
+const SENT: &str = "SELECT body FROM journal WHERE saga_id = $1 ORDER BY seq LIMIT 1000";
 
 const RECEIVED: &str = "
-    SELECT id, type, received_at, note, body FROM inbox WHERE saga_id = $1 ORDER BY received_at";
+    SELECT id, type, received_at, note, body FROM inbox WHERE saga_id = $1 ORDER BY received_at LIMIT 1000";
 
 /// Which sagas to list, newest first.
 #[derive(Debug, Clone, Default)]

@@ -70,6 +70,9 @@ async fn wake(
             let mut all = Output::default();
             for id in &ids {
                 let Some(saga) = sagas.get(*id) else { continue };
+                if let Some(alarm) = saga.alarm {
+                    orchestrator.metrics.timer_lag.set((now - alarm).as_seconds_f64());
+                }
                 let Some(engine) = orchestrator.engine_of(saga) else { continue };
                 // One saga that makes the engine panic must not keep all others from being woken.
                 match catch_unwind(AssertUnwindSafe(|| decide(engine, saga, Input::Wake, now))) {

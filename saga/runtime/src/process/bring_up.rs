@@ -54,7 +54,9 @@ impl Process {
         config.and_then(|config| config.get_user().map(str::to_owned)).unwrap_or_default()
     }
 
-    pub(super) fn retention(&self) -> time::Duration {
+    /// How far back messages are remembered.
+    #[must_use]
+    pub fn retention(&self) -> time::Duration {
         time::Duration::try_from(self.config.retention).unwrap_or(time::Duration::days(30))
     }
 }
@@ -62,7 +64,9 @@ impl Process {
 /// Makes the partitions of the days to come and drops what is past retention.
 pub(super) async fn keep_partitions(owner: &Secret, name: &str, retention: time::Duration) -> Result<(), StoreError> {
     let client = connect_owner(owner, name).await?;
-    store::partitions(&client, clock::now().date(), retention).await
+    let now = clock::now();
+    store::check_clock(&client, now).await?;
+    store::partitions(&client, now.date(), retention).await
 }
 
 async fn connect_owner(url: &Secret, name: &str) -> Result<tokio_postgres::Client, StoreError> {

@@ -10,6 +10,7 @@ pub use signal::shutdown_signal;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use idforge::Salt;
@@ -95,6 +96,16 @@ pub enum ProcessError {
         "SAGA_BATCHES=all goes with SAGA_EVENT_STREAM=off only: the stream of all events is read message by message"
     )]
     BatchesInStream,
+    /// Whoever waits so long is told of a timeout, whatever the process would have told them.
+    #[error("{setting} is {wait:?} and must be less than HTTP_TIMEOUT, which is {limit:?}: a request takes no longer")]
+    WaitTooLong {
+        /// The setting of the process's own.
+        setting: &'static str,
+        /// How long it lets clients wait.
+        wait: Duration,
+        /// How long a request may take.
+        limit: Duration,
+    },
     /// The schema cannot be brought up to date.
     #[error(transparent)]
     Schema(#[from] SchemaError),

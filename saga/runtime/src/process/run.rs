@@ -23,7 +23,7 @@ use crate::error::StoreError;
 use crate::http;
 use crate::metrics::Metrics;
 use crate::secret::Secret;
-use crate::store::{Effects, Pool, gauges};
+use crate::store::{Effects, Pool, check_clock, gauges};
 
 /// How long a process that is told to stop takes at most.
 const LEAVE_WITHIN: Duration = Duration::from_secs(10);
@@ -58,7 +58,7 @@ impl Process {
         let (schema, schema_there) = watch::channel(false);
         let delivery = self.put_together(&stop);
         let app = http::app(self.parts(schema_there), routes);
-        let web = tokio::spawn(serve_http(listener, app, stop.clone()));
+        let web = tokio::spawn(in_time(serve_http(listener, app, stop.clone()), stop.clone()));
         let mut outcome = tokio::select! {
             brought_up = self.bring_up(&stop) => brought_up,
             () = shutdown.cancelled() => Ok(()),
@@ -69,11 +69,18 @@ impl Process {
             outcome = self.work(delivery, &stop, &shutdown).await;
         }
         stop.cancel();
-        let ended = tokio::time::timeout(LEAVE_WITHIN, web).await;
+        let ended = web.await;
         outcome?;
         match ended {
-            Ok(Ok(served)) => Ok(served?),
-            Ok(Err(_)) | Err(_) => Ok(()),
+            Ok(Some(served)) => Ok(served?),
+            Ok(None) => {
+                tracing::warn!("some requests did not end in time; their clients are cut off");
+                Ok(())
+            }
+            Err(error) => {
+                tracing::error!(%error, "HTTP ended before the process did");
+                Ok(())
+            }
         }
     }
 
@@ -137,6 +144,18 @@ impl Process {
     }
 }
 
+/// What comes of some work, unless it takes longer than a process that is told to stop may.
+async fn in_time<T>(work: impl Future<Output = T>, stop: CancellationToken) -> Option<T> {
+    let too_late = async {
+        stop.cancelled().await;
+        tokio::time::sleep(LEAVE_WITHIN).await;
+    };
+    tokio::select! {
+        done = work => Some(done),
+        () = too_late => None,
+    }
+}
+
 async fn serve_http(listener: TcpListener, app: axum::Router, stop: CancellationToken) -> std::io::Result<()> {
     // Without it, Nagle's algorithm holds small answers back for 40 ms.
     let listener = listener.tap_io(|connection| {
@@ -182,7 +201,7 @@ async fn look_for_due(delivery: Arc<Delivery>, stop: CancellationToken) {
 /// Forgets what no message may ask for any more: a day later than the oldest that is still accepted.
 async fn forget_effects(pool: Pool, retention: time::Duration, stop: CancellationToken) {
     loop {
-        if let Err(error) = forget_all(&pool, clock::now() - retention - time::Duration::DAY).await {
+        if let Err(error) = forget_all(&pool, clock::now(), retention).await {
             tracing::warn!(%error, "old tombstones stay for now");
         }
         if pause(FORGET_EVERY, &stop).await.is_break() {
@@ -191,8 +210,10 @@ async fn forget_effects(pool: Pool, retention: time::Duration, stop: Cancellatio
     }
 }
 
-async fn forget_all(pool: &Pool, before: saga_core::Time) -> Result<(), StoreError> {
+async fn forget_all(pool: &Pool, now: saga_core::Time, retention: time::Duration) -> Result<(), StoreError> {
     let client = pool.get().await?;
+    check_clock(&client, now).await?;
+    let before = now - retention - time::Duration::DAY;
     while Effects::forget(&client, before, FORGET_AT_ONCE).await? > 0 {}
     Ok(())
 }

@@ -7,7 +7,7 @@ use tokio_postgres::Row;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Statements, Transaction, query, query_opt};
+use super::{Statements, Transaction, day_of, query, query_opt};
 use crate::error::StoreError;
 
 const LIST: &str = "
@@ -48,6 +48,10 @@ const SENT_BETWEEN: &str = "
 const EXTENT: &str = "
     SELECT min(time), coalesce(max(seq), 0), count(*) FROM journal
     WHERE day BETWEEN $1 AND $2 AND time >= $3 AND time < $4";
+
+// The sequence knows it at once; the greatest place in the table would be looked for in all of it.
+const LAST_PLACE: &str = "
+    SELECT coalesce(last_value, 0) FROM pg_sequences WHERE schemaname = 'public' AND sequencename = 'journal_seq_seq'";
 
 const VIEWS: &str = "
     SELECT viewname::text FROM pg_views WHERE schemaname = 'public' AND viewname LIKE 'unbalanced\\_%' ORDER BY 1";
@@ -331,7 +335,7 @@ pub(crate) async fn close(
 /// [`StoreError`].
 pub async fn sent(on: &impl Statements, filter: SentFilter) -> Result<Vec<Sent>, StoreError> {
     let SentFilter { saga, from, until, after, last, limit } = filter;
-    let (first_day, last_day) = (from.date(), until.date());
+    let (first_day, last_day) = (day_of(from), day_of(until));
     let params: [super::Param<'_>; 8] = [&first_day, &last_day, &from, &until, &after, &limit, &last, &saga];
     let rows = match saga {
         Some(_) => query(on, SENT_FOR_SAGA, &params).await?,
@@ -346,9 +350,17 @@ pub async fn sent(on: &impl Statements, filter: SentFilter) -> Result<Vec<Sent>,
 /// # Errors
 /// [`StoreError`].
 pub async fn extent(on: &impl Statements, from: Time, until: Time) -> Result<(Option<Time>, i64, i64), StoreError> {
-    let (first, last) = (from.date(), until.date());
+    let (first, last) = (day_of(from), day_of(until));
     let row = query_opt(on, EXTENT, &[&first, &last, &from, &until]).await?;
     Ok(row.map_or((None, 0, 0), |row| (row.get(0), row.get(1), row.get(2))))
+}
+
+/// A place that no message in the journal is beyond, however many there are; 0 when there never was one.
+///
+/// # Errors
+/// [`StoreError`].
+pub(crate) async fn last_place(on: &impl Statements) -> Result<i64, StoreError> {
+    Ok(query_opt(on, LAST_PLACE, &[]).await?.map_or(0, |row| row.get(0)))
 }
 
 /// The views that are always empty while rows and counts agree, each with the rows that it has, as text.

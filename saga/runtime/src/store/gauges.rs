@@ -9,7 +9,7 @@ use crate::clock;
 use crate::error::StoreError;
 use crate::metrics::Metrics;
 
-// Never more work than this, however much waits.
+// Never more work than this, however much is still to be published.
 const OUTBOX: &str = "
     SELECT count(*), min(time) FROM (SELECT time FROM outbox ORDER BY id LIMIT 10000) AS oldest";
 const PARKED: &str = "SELECT reason, count(*) FROM parked WHERE state = 'parked' GROUP BY reason";

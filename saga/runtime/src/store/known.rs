@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use saga_core::{MessageRef, Time};
-use time::Date;
+use time::{Date, UtcOffset};
 use uuid::Uuid;
 
 use super::{Transaction, query};
@@ -47,6 +47,12 @@ pub(crate) struct Known {
     pub(crate) parked: BTreeSet<String>,
 }
 
+/// The day whose partition has what was made at a time. Messages have their times in UTC; what a client asks for may be
+/// written with any offset.
+pub(crate) fn day_of(time: Time) -> Date {
+    time.checked_to_offset(UtcOffset::UTC).unwrap_or(time).date()
+}
+
 /// Which of these messages this consumer has handled, and which wait here already, by the keys that they would wait under.
 pub(crate) async fn known(
     transaction: &Transaction<'_>,
@@ -56,7 +62,7 @@ pub(crate) async fn known(
 ) -> Result<Known, StoreError> {
     let mut by_day: BTreeMap<Date, Vec<Uuid>> = BTreeMap::new();
     for message in messages {
-        by_day.entry(message.time.date()).or_default().push(message.id);
+        by_day.entry(day_of(message.time)).or_default().push(message.id);
     }
     let mut known = Known::default();
     // Hardly ever more than one day: one partition, one index.

@@ -5,6 +5,8 @@
 
 pub mod admin;
 mod audit;
+mod check_clock;
+mod connection;
 mod deferred;
 mod effects;
 mod gather;
@@ -21,7 +23,6 @@ mod writer;
 use std::pin::pin;
 use std::task::Poll;
 
-use deadpool_postgres::Object;
 use tokio::sync::MutexGuard;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
@@ -29,10 +30,12 @@ use tokio_postgres::types::ToSql;
 use crate::error::StoreError;
 
 pub use audit::audit;
+pub use check_clock::check_clock;
+pub use connection::{Connection, Connections};
 pub(crate) use deferred::{Deferral, Due, keys_due, put_off, queues_due, take_due};
 pub use effects::Effects;
 pub use gather::{Gather, Gathered, gather};
-pub(crate) use known::{Handled, Key, Known, known};
+pub(crate) use known::{Handled, Key, Known, day_of, known};
 pub(crate) use outbox::{Mark, OutboxMarks, load};
 pub(crate) use parked::{Parking, park};
 pub use pool::{Pool, PoolError, connect};
@@ -50,9 +53,9 @@ pub type Param<'a> = &'a (dyn ToSql + Sync);
 /// # Errors
 /// [`StoreError::Database`].
 pub async fn query(on: &impl Statements, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, StoreError> {
-    let (turn, client) = (on.turn().await, on.client());
-    let statement = client.prepare_cached(sql).await?;
-    Ok(sent(turn, client.query(&statement, params)).await?)
+    let (turn, connection) = (on.turn().await, on.connection());
+    let statement = connection.prepare_cached(sql).await?;
+    Ok(connection.answered(sent(turn, connection.query(&statement, params))).await?)
 }
 
 /// Runs a statement that returns at most one row; prepared once per connection.
@@ -68,9 +71,9 @@ pub async fn query_opt(on: &impl Statements, sql: &str, params: &[Param<'_>]) ->
 /// # Errors
 /// [`StoreError::Database`].
 pub async fn execute(on: &impl Statements, sql: &str, params: &[Param<'_>]) -> Result<u64, StoreError> {
-    let (turn, client) = (on.turn().await, on.client());
-    let statement = client.prepare_cached(sql).await?;
-    Ok(sent(turn, client.execute(&statement, params)).await?)
+    let (turn, connection) = (on.turn().await, on.connection());
+    let statement = connection.prepare_cached(sql).await?;
+    Ok(connection.answered(sent(turn, connection.execute(&statement, params))).await?)
 }
 
 /// Sends a statement, lets the next one be sent, and waits for what comes of it.
@@ -114,7 +117,7 @@ pub(crate) fn storable(text: &str) -> String {
 /// What statements can run on: a transaction, or a pooled connection outside of any.
 pub trait Statements: Sync {
     /// The connection.
-    fn client(&self) -> &Object;
+    fn connection(&self) -> &Connection;
 
     /// Waits until all that was asked for before has been sent; `None` where the order is all the same. A statement that
     /// a connection has not prepared yet would else be overtaken by one that it has: rows would be read before the lock
@@ -125,8 +128,8 @@ pub trait Statements: Sync {
 /// Whoever has it sends next.
 pub type Turn<'a> = MutexGuard<'a, ()>;
 
-impl Statements for Object {
-    fn client(&self) -> &Object {
+impl Statements for Connection {
+    fn connection(&self) -> &Connection {
         self
     }
 
@@ -136,8 +139,8 @@ impl Statements for Object {
 }
 
 impl Statements for Transaction<'_> {
-    fn client(&self) -> &Object {
-        self.client
+    fn connection(&self) -> &Connection {
+        self.connection
     }
 
     async fn turn(&self) -> Option<Turn<'_>> {

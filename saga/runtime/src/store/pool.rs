@@ -1,14 +1,16 @@
-//! Connections to the process's own database.
+//! The pool of connections to the process's own database.
 
 use std::time::Duration;
 
+use deadpool::managed;
 use deadpool_postgres::{Manager, ManagerConfig, QueueMode, RecyclingMethod, Runtime};
 use tokio_postgres::{Config, NoTls};
 
+use super::connection::Connections;
 use crate::secret::Secret;
 
 /// A pool of connections.
-pub type Pool = deadpool_postgres::Pool;
+pub type Pool = managed::Pool<Connections>;
 
 /// A pool that cannot be made. Whether the server is there shows only when a connection is taken.
 #[derive(Debug, thiserror::Error)]
@@ -50,7 +52,8 @@ pub fn connect(setting: &'static str, url: &Secret, name: &str, connections: usi
     config.tcp_user_timeout(Duration::from_secs(20));
     let manager = Manager::from_config(config, NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
     // The connection that was used last has its statements prepared: while little happens, one does all.
-    let pool = Pool::builder(manager).max_size(connections.max(2)).queue_mode(QueueMode::Lifo).runtime(Runtime::Tokio1);
+    let pool = Pool::builder(Connections::new(manager)).max_size(connections.max(2));
+    let pool = pool.queue_mode(QueueMode::Lifo).runtime(Runtime::Tokio1);
     let limit = Some(Duration::from_secs(10));
     Ok(pool.wait_timeout(limit).create_timeout(limit).recycle_timeout(limit).build()?)
 }

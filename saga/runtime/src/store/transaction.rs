@@ -2,16 +2,16 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use deadpool_postgres::Object;
 use futures_util::FutureExt;
 use tokio::sync::Mutex;
 
+use super::Connection;
 use crate::error::StoreError;
 
 /// A transaction on a pooled connection, whose statements are prepared once. Rolled back when dropped.
 #[derive(Debug)]
 pub struct Transaction<'a> {
-    pub(super) client: &'a Object,
+    pub(super) connection: &'a Connection,
     open: AtomicBool,
     pub(super) turns: Mutex<()>,
 }
@@ -21,8 +21,8 @@ impl<'a> Transaction<'a> {
     ///
     /// # Errors
     /// [`StoreError::Database`].
-    pub async fn begin(client: &'a mut Object) -> Result<Self, StoreError> {
-        let transaction = Self::unbegun(client);
+    pub async fn begin(connection: &'a mut Connection) -> Result<Self, StoreError> {
+        let transaction = Self::unbegun(connection);
         transaction.start().await?;
         Ok(transaction)
     }
@@ -32,15 +32,15 @@ impl<'a> Transaction<'a> {
     ///
     /// # Errors
     /// [`StoreError::Database`].
-    pub(crate) async fn planning(client: &'a mut Object) -> Result<Self, StoreError> {
-        let transaction = Self::begin(client).await?;
-        transaction.client.batch_execute("SET LOCAL plan_cache_mode = force_custom_plan").await?;
+    pub(crate) async fn planning(connection: &'a mut Connection) -> Result<Self, StoreError> {
+        let transaction = Self::begin(connection).await?;
+        transaction.connection.batch_execute("SET LOCAL plan_cache_mode = force_custom_plan").await?;
         Ok(transaction)
     }
 
     /// A transaction that does not begin before [`Self::start`].
-    pub(crate) fn unbegun(client: &'a mut Object) -> Self {
-        Self { client, open: AtomicBool::new(false), turns: Mutex::new(()) }
+    pub(crate) fn unbegun(connection: &'a mut Connection) -> Self {
+        Self { connection, open: AtomicBool::new(false), turns: Mutex::new(()) }
     }
 
     /// Begins, unless it has begun. What only reads and locks may be sent together with it; what writes may not: should
@@ -52,7 +52,7 @@ impl<'a> Transaction<'a> {
         if self.open.swap(true, Ordering::Relaxed) {
             return Ok(());
         }
-        Ok(self.client.batch_execute("BEGIN").await?)
+        Ok(self.connection.batch_execute("BEGIN").await?)
     }
 
     /// Commits.
@@ -61,7 +61,7 @@ impl<'a> Transaction<'a> {
     /// [`StoreError::Database`]; when the connection breaks, nobody knows the outcome.
     pub async fn commit(self) -> Result<(), StoreError> {
         self.open.store(false, Ordering::Relaxed);
-        Ok(self.client.batch_execute("COMMIT").await?)
+        Ok(self.connection.batch_execute("COMMIT").await?)
     }
 }
 
@@ -69,7 +69,7 @@ impl Drop for Transaction<'_> {
     fn drop(&mut self) {
         if *self.open.get_mut() {
             // Polled once, it is sent; whatever the connection is used for next comes behind it.
-            let _ = self.client.batch_execute("ROLLBACK").now_or_never();
+            let _ = self.connection.batch_execute("ROLLBACK").now_or_never();
         }
     }
 }

@@ -1,9 +1,13 @@
 //! What operators read, and what they discard.
 
-use saga_core::Message;
+use saga_core::{Message, Time};
 use serde_json::json;
+use time::format_description::well_known::Rfc3339;
+use time::macros::offset;
+use time::{Duration, UtcOffset};
 
 use super::process::{Running, saga_of};
+use crate::crash_loop::{old, was_handled};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_message_that_nobody_understands_is_parked_with_its_bytes_and_headers() {
@@ -123,6 +127,61 @@ async fn the_journal_is_read_page_by_page_and_by_time() {
     assert_eq!(count(&format!("until={third}")).await, 2);
     assert_eq!(count(&format!("from={third}&until={third}")).await, 0);
     assert_eq!(desk.get("/admin/journal?from=yesterday").await.0, 400);
+    desk.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_time_finds_the_same_messages_whatever_offset_it_is_written_with() {
+    let desk = Running::start().await;
+    let note = desk.publish_note("far away").await;
+    let sent = desk.sent_for(saga_of("far away")).await;
+    let made = Time::parse(sent[0]["time"].as_str().unwrap(), &Rfc3339).unwrap();
+    let written = |time: Time, offset: UtcOffset| time.to_offset(offset).format(&Rfc3339).unwrap();
+    // Where it is tomorrow, and where it was yesterday, nearly all day.
+    let from = written(made, offset!(+23:59)).replace('+', "%2B");
+    let until = written(made + Duration::SECOND, offset!(-23:59));
+    for span in [format!("from={from}"), format!("until={until}"), format!("from={from}&until={until}")] {
+        let (_, list) = desk.get(&format!("/admin/journal?{span}")).await;
+        assert_eq!(list["messages"], json!(sent), "{span}");
+        let (_, extent) = desk.get(&format!("/admin/journal/extent?{span}")).await;
+        assert_eq!(extent["messages"], 1, "{span}");
+    }
+    let message = json!({"id": note.id, "time": written(note.time, offset!(+23:59)), "key": "a key"});
+    let (_, fates) = desk.post("/admin/fates", json!({"queue": "notes.taken", "messages": [message]})).await;
+    assert_eq!(fates, json!({"fates": ["handled"]}));
+    desk.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_journal_is_verified_up_to_the_place_that_its_sequence_has_reached() {
+    let desk = Running::start().await;
+    desk.publish_note("verified").await;
+    desk.sent_for(saga_of("verified")).await;
+    // As after messages whose transactions were rolled back.
+    desk.database.connect().await.execute("SELECT setval('journal_seq_seq', 2500)", &[]).await.unwrap();
+    let (mut query, mut looked) = (String::new(), Vec::new());
+    loop {
+        let (status, part) = desk.get(&format!("/admin/verify{query}")).await;
+        assert_eq!(status, 200, "{part}");
+        looked.push((part["messages"].clone(), part["next"].clone()));
+        let Some(next) = part["next"].as_str() else { break };
+        query = format!("?after={next}");
+    }
+    let parts = [json!("journal/1000"), json!("journal/2000"), json!(null)];
+    assert_eq!(looked, [json!(1), json!(0), json!(0)].into_iter().zip(parts).collect::<Vec<_>>());
+    desk.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_what_is_too_old_a_dry_run_knows_what_was_handled() {
+    let desk = Running::start().await;
+    let (handled, new) = (old(1, "handled"), old(2, "new"));
+    was_handled(&desk.database.connect().await, &handled).await;
+    let messages = [&handled, &new].map(|note| String::from_utf8(note.to_bytes()).unwrap());
+    let (_, would) = desk.post("/admin/dry-run", json!({"queue": "notes.taken", "messages": messages})).await;
+    let outcomes = [&would["outcomes"][0]["would"], &would["outcomes"][1]["would"]];
+    assert_eq!(outcomes, [&json!("duplicate"), &json!("park")], "{would}");
+    assert!(would["outcomes"][1]["why"].as_str().unwrap().starts_with("too_old"), "{would}");
     desk.stop().await;
 }
 

@@ -85,6 +85,18 @@ async fn days_to_come_get_their_partitions_even_if_an_old_one_cannot_be_dropped_
     assert!(until("journal").await == before.0 && until("inbox").await > before.1, "the other table gets its day");
 }
 
+#[tokio::test]
+async fn nothing_is_thrown_away_by_a_clock_that_is_far_from_the_databases() {
+    let servers = Servers::claim().await;
+    let owner = servers.database("desk").await.connect().await;
+    for apart in [-6, 6] {
+        let wrong = clock::now() + time::Duration::minutes(apart);
+        let error = store::check_clock(&owner, wrong).await.unwrap_err();
+        assert_eq!(error.remedy(), Remedy::Person, "{error}");
+    }
+    store::check_clock(&owner, clock::now() + time::Duration::minutes(4)).await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tombstones_and_refusals_are_forgotten_a_day_past_retention_and_what_was_done_is_not() {
     let servers = Servers::claim().await;

@@ -68,6 +68,18 @@ impl Handler for Picky {
     }
 }
 
+/// Comes to no end, and tells when it begins.
+struct Stuck(CancellationToken);
+
+impl Handler for Stuck {
+    fn handle<'a>(&'a self, _: &'a Transaction<'a>, _: &'a [&'a Message], _: Time) -> Handling<'a> {
+        Box::pin(async move {
+            self.0.cancel();
+            std::future::pending().await
+        })
+    }
+}
+
 /// A process that takes notes, and its database as the owner sees it.
 struct Desk {
     servers: Servers,
@@ -214,4 +226,42 @@ async fn a_loop_that_panics_takes_the_process_with_it() {
     let served = process.serve(listener().await, Router::new(), CancellationToken::new());
     let ended = tokio::time::timeout(SOON + Duration::from_secs(10), served).await;
     assert!(matches!(ended, Ok(Err(ProcessError::Loop("nightmare")))), "{ended:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_whose_handler_and_whose_client_come_to_no_end_leaves_in_time_and_its_message_goes_back() {
+    let (handling, asking) = (CancellationToken::new(), CancellationToken::new());
+    let (servers, stop) = (Servers::claim().await, CancellationToken::new());
+    let database = servers.database("desk").await;
+    let (mut process, listener) = (process(&servers, &database), listener().await);
+    process.consume("notes.taken", Arc::new(Stuck(handling.clone())));
+    let asked = asking.clone();
+    let endless = move || async move {
+        asked.cancel();
+        std::future::pending::<()>().await;
+    };
+    let url = format!("http://{}/endless", listener.local_addr().unwrap());
+    let routes = Router::new().route("/endless", axum::routing::get(endless));
+    let served = tokio::spawn(process.serve(listener, routes, stop.clone()));
+    let channel = async || {
+        let connection = Connection::connect(servers.amqp_url(), ConnectionProperties::default()).await.unwrap();
+        connection.create_channel().await.unwrap()
+    };
+    let look = lapin::options::QueueDeclareOptions { passive: true, ..Default::default() };
+    let waiting = async || {
+        let queue = channel().await.queue_declare("notes.taken".into(), look, Default::default()).await;
+        queue.ok().map(|queue| queue.message_count())
+    };
+    eventually("the queue is there", SOON, async || waiting().await.is_some()).await;
+    publish(&servers, [note(1, "any").to_bytes()].into_iter()).await;
+    handling.cancelled().await;
+    let client =
+        tokio::spawn(async move { reqwest::Client::builder().no_proxy().build().unwrap().get(url).send().await });
+    asking.cancelled().await;
+
+    stop.cancel();
+    let left = tokio::time::timeout(Duration::from_secs(13), served).await;
+    left.expect("it leaves within 10 s, and some for a machine that has much to do").unwrap().unwrap();
+    eventually("the message is back", SOON, async || waiting().await == Some(1)).await;
+    client.abort();
 }

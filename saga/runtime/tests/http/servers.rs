@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use saga_runtime::testing::{Servers, process_config};
+use saga_runtime::{clock, store};
 use tokio_postgres::{NoTls, error::SqlState};
 
 async fn can_connect(url: &str) -> Result<tokio_postgres::Client, tokio_postgres::Error> {
@@ -38,6 +39,40 @@ async fn no_role_reads_the_database_of_another_process() {
     for url in [&pets.app_url, &pets.owner_url] {
         let refused = can_connect(&at_database(url, &orders.name)).await.err().unwrap();
         assert_eq!(refused.code(), Some(&SqlState::INSUFFICIENT_PRIVILEGE), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn the_application_adds_to_its_journal_and_its_audit_and_changes_neither() {
+    let servers = Servers::claim().await;
+    let database = servers.database("desk").await;
+    let owner = database.migrate(&store::no_migrations()).await;
+    let later = clock::now().date() + time::Duration::days(3);
+    store::partitions(&owner, later, time::Duration::days(30)).await.unwrap();
+    let app = can_connect(&database.app_url).await.unwrap();
+    let allowed = "
+        INSERT INTO journal (day, id, time, type, body) VALUES (current_date, gen_random_uuid(), now(), 'NOTE', '');
+        INSERT INTO audit (at, who, action, target) VALUES (now(), 'ada', 'look', 'all');
+        SELECT * FROM journal; SELECT * FROM audit";
+    app.batch_execute(allowed).await.unwrap();
+
+    let refused = async |sql: &str| {
+        let error = app.batch_execute(sql).await.unwrap_err();
+        assert_eq!(error.code(), Some(&SqlState::INSUFFICIENT_PRIVILEGE), "{sql}: {error}");
+    };
+    for (table, column) in [("journal", "type"), ("audit", "who")] {
+        refused(&format!("UPDATE {table} SET {column} = 'other'")).await;
+        for sql in ["DELETE FROM", "TRUNCATE", "DROP TABLE"] {
+            refused(&format!("{sql} {table}")).await;
+        }
+    }
+    refused("INSERT INTO runtime_migrations DEFAULT VALUES").await;
+    let days = "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'journal'::regclass";
+    let days: Vec<String> = owner.query(days, &[]).await.unwrap().iter().map(|row| row.get(0)).collect();
+    assert!(days.len() > 8, "those that were made later, too: {days:?}");
+    for day in days {
+        refused(&format!("SELECT * FROM {day}")).await;
+        refused(&format!("UPDATE {day} SET type = type")).await;
     }
 }
 

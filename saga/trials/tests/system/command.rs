@@ -155,12 +155,8 @@ async fn history_is_replayed_into_a_queue_and_changes_no_row_of_its_consumer() {
     assert_eq!((&replay["done"], &replay["details"]["done"]["duplicate"]), (&json!(5), &json!(5)), "{replayed}");
     assert!(replay["details"]["skipped"]["no_queue_for_its_type"].as_i64().unwrap() > 5, "{replayed}");
     assert!(replay["begins"].is_string(), "it says where history begins: {replayed}");
-    let url = format!("{}/metrics", shop.url("inventory-service", 0));
-    eventually("all of it is met again", PATIENCE, async || {
-        let page = shop.send(reqwest::Method::GET, &url, &[], None).await;
-        page.body.as_str().unwrap_or_default().lines().any(|line| line == "inbox_duplicates_total 5")
-    })
-    .await;
+    let duplicates = async || shop.metric("inventory-service", "inbox_duplicates_total").await;
+    eventually("all of it is met again", PATIENCE, async || duplicates().await == Some(5.0)).await;
     assert_eq!(digest(&shop.databases.inventory).await.unwrap(), before);
     let unknown = saga(&shop, &["replay", "log", "--from", "first", "--to", "no-queue"]).await;
     assert_eq!(unknown.status.code(), Some(1));
@@ -205,5 +201,7 @@ async fn what_the_broker_sets_aside_is_parked_under_its_queue_and_goes_back_ther
         count(&shop.databases.sagas, "SELECT count(*) FROM parked WHERE state = 'parked' AND times = 2").await == 1
     })
     .await;
+    let counted = shop.metric("saga", "parked_total{reason=\"dead_lettered\"}").await;
+    assert_eq!(counted, Some(2.0), "a parked message is counted, whoever parks it");
     shop.close().await;
 }

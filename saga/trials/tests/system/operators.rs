@@ -1,5 +1,6 @@
 //! What an operator sees and does with the command, beyond publishing and replaying.
 
+use std::collections::BTreeSet;
 use std::process::Stdio;
 
 use lapin::options::QueueBindOptions;
@@ -128,5 +129,24 @@ async fn queues_are_held_against_the_topology_and_what_passes_an_exchange_is_see
     let lonely = saga(&shop, &["queues"]).await;
     assert_eq!(lonely.status.code(), Some(1));
     assert!(text(&lonely.stdout).contains("nobody consumes it; inventory-service should"), "{}", text(&lonely.stdout));
+    shop.close().await;
+}
+
+/// More than a process tells of at once, twice over.
+const PARK_MANY: &str = "
+    INSERT INTO parked (queue, key, reason, detail, fingerprint, incoming, body, state, times, first_at, last_at)
+    SELECT 'order.commands', n::text, 'not_json', 'no JSON', 'not_json', '{}', '', 'parked', 1, now(), now()
+    FROM generate_series(1, 2001) AS n";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_that_is_parked_is_listed_however_much_it_is() {
+    let shop = Shop::open(Settings::default()).await;
+    assert_eq!(shop.databases.orders.execute(PARK_MANY, &[]).await.unwrap(), 2_001);
+    let listed = told(&shop, &["parked", "list"]).await;
+    let parked = listed["parked"].as_array().unwrap();
+    let ids: BTreeSet<i64> = parked.iter().map(|one| one["id"].as_i64().unwrap()).collect();
+    assert_eq!((parked.len(), ids.len(), &listed["unseen"]), (2_001, 2_001, &json!([])));
+    let said = saga(&shop, &["parked", "list"]).await;
+    assert_eq!(text(&said.stderr), "2001 messages parked\n");
     shop.close().await;
 }

@@ -93,7 +93,7 @@ async fn ask_again(shop: &Shop, reserved: &[Message]) {
     let again = |message: &Message| Stored { route: route.clone(), takers: 1, body: message.to_bytes() };
     let mut again: Vec<Stored> =
         reserved.iter().flat_map(|message| std::iter::repeat_n(again(message), TIMES)).collect();
-    let answers = before + u64::try_from(again.len() + reserved.len()).unwrap();
+    let answers = before + (again.len() + reserved.len()) as f64;
     // And once more as our processes send what goes the same way at the same time.
     let bodies: Vec<Vec<u8>> = reserved.iter().map(Message::to_bytes).collect();
     again.push(Stored { route: route.clone(), takers: 1, body: [&b"["[..], &bodies.join(&b','), b"]"].concat() });
@@ -101,11 +101,8 @@ async fn ask_again(shop: &Shop, reserved: &[Message]) {
     eventually("every answer comes again", PATIENCE, async || duplicates(shop).await >= answers).await;
 }
 
-async fn duplicates(shop: &Shop) -> u64 {
-    let page = shop.send(reqwest::Method::GET, &format!("{}/metrics", shop.url("saga", 0)), &[], None).await;
-    let text = page.body.as_str().unwrap_or_default().to_owned();
-    let counted = text.lines().find_map(|line| line.strip_prefix("inbox_duplicates_total "));
-    counted.unwrap().trim().parse().unwrap()
+async fn duplicates(shop: &Shop) -> f64 {
+    shop.metric("saga", "inbox_duplicates_total").await.unwrap()
 }
 
 async fn read_stock(python: &Path, file: &Path) -> String {

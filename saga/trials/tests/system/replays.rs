@@ -287,18 +287,34 @@ async fn a_replay_that_is_resumed_before_its_owner_noticed_the_pause_keeps_the_o
     shop.close().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_older_than_retention_and_not_dropped_yet_is_no_part_of_a_replay() {
+    let shop = Shop::open(Settings::default()).await;
+    let theirs = Theirs::declare(&shop, &["archive"]).await;
+    make_history(&shop, 20, 31).await;
+    make_history(&shop, 5, 29).await;
+    for from in ["first", "2026-01-01T00:00:00Z"] {
+        let replayed = told(&shop, &["replay", "log", "--from", from, "--to", "archive"]).await;
+        assert_eq!(counters(&replayed["replay"]), [5, 0, 5, 0, 0], "{replayed}");
+        assert!(word(&replayed["replay"], "begins") > word(&replayed["replay"]["plan"], "from"), "{replayed}");
+        assert_eq!(theirs.drain("archive").await, [1, 2, 3, 4, 5]);
+    }
+    shop.close().await;
+}
+
 /// How many messages of history the orchestrator is killed over.
 const MANY: i64 = 20_000;
 
-/// Writes history as a process would have sent it.
-async fn make_history(shop: &Shop) {
+/// Writes so many messages of history as a process would have sent them so many days ago.
+async fn make_history(shop: &Shop, messages: i64, days: i64) {
     let sql = format!(
         "INSERT INTO journal (day, id, time, type, saga_id, body)
-         SELECT now()::date, id, now(), 'PET_UPDATED', NULL, convert_to(json_build_object(
+         SELECT time::date, id, time, 'PET_UPDATED', NULL, convert_to(json_build_object(
              'specversion', '1.0', 'id', id, 'source', 'pet-service', 'type', 'PET_UPDATED', 'subject', n::text,
-             'time', to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), 'schemaversion', 1,
+             'time', to_char(time AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), 'schemaversion', 1,
              'data', json_build_object('invoice', n))::text, 'UTF8')
-         FROM generate_series(1, {MANY}) n, LATERAL (SELECT md5('history ' || n)::uuid AS id) i"
+         FROM generate_series(1, {messages}) n, LATERAL (SELECT md5('history ' || n)::uuid AS id) i,
+             LATERAL (SELECT now() - interval '{days} days' AS time) t"
     );
     shop.databases.pets.batch_execute(&sql).await.unwrap();
 }
@@ -306,7 +322,7 @@ async fn make_history(shop: &Shop) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_orchestrator_that_is_killed_in_the_middle_of_a_replay_goes_on_after_its_restart_and_adds_up() {
     let mut shop = Shop::open(Settings::default()).await;
-    make_history(&shop).await;
+    make_history(&shop, MANY, 0).await;
     let theirs = Theirs::declare(&shop, &["archive"]).await;
     shop.stop("saga").await;
     let mut process = Real::start(&shop, "saga").await;

@@ -35,7 +35,7 @@ pub(crate) struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         let (resend_after, step_timeout) = (Duration::from_secs(5), Duration::from_secs(600));
-        let order_wait = Duration::from_secs(30);
+        let order_wait = Duration::from_secs(25);
         Self { approval_limit: 50_000, order_wait, resend_after, step_timeout, event_stream: false }
     }
 }
@@ -214,6 +214,13 @@ impl Shop {
     pub(crate) async fn order(&self, number: &str, method: Method, action: &str) -> Answer {
         let url = format!("{}/api/v3/store/order/{number}{action}", self.url("order-service", 0));
         self.send(method, &url, &[self.token()], None).await
+    }
+
+    /// What the metrics page of a process's first copy says under this name, labels and all.
+    pub(crate) async fn metric(&self, process: &str, name: &str) -> Option<f64> {
+        let page = self.send(Method::GET, &format!("{}/metrics", self.url(process, 0)), &[], None).await;
+        let mut lines = page.body.as_str()?.lines();
+        lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok())
     }
 
     pub(crate) async fn pet_status(&self, id: i64) -> String {

@@ -218,5 +218,7 @@ async fn sagas_that_cannot_be_woken_keep_no_other_asleep() {
     sagas.batch_execute(&sql.replace("$1", &format!("'{id}'"))).await.unwrap();
     let resent = "SELECT count(*) FROM sagas WHERE (state #>> '{steps,0,resends}')::int > 0";
     eventually("the request is sent again", PATIENCE, async || count(sagas, resent).await == 1).await;
+    let late = shop.metric("saga", "timer_lag_seconds").await;
+    assert!(late.is_some_and(|late| late > 0.0), "it says how late its last alarm was: {late:?}");
     shop.close().await;
 }

@@ -186,6 +186,15 @@ pub(crate) fn errand() -> Definition {
     define("errand", "ERRAND_REQUESTED", ERRAND)
 }
 
+/// The same; its result asks for the third answer first, and then for the second.
+pub(crate) fn errand_with_result() -> Definition {
+    errand().with_result(|facts| {
+        let Requested { items, .. } = facts.start()?;
+        let third = if items == 0 { 0 } else { facts.answer::<Priced>("third")?.price };
+        Ok(json!({ "third": third, "second": facts.answer::<Priced>("second")?.price }))
+    })
+}
+
 /// The table of the order saga's shape.
 pub(crate) fn order_steps() -> Vec<Step> {
     ORDER.to_vec()

@@ -6,9 +6,9 @@ mod participants;
 mod story;
 pub(crate) mod world;
 
-pub(crate) use definitions::{engine, errand, errand_steps, order, order_steps};
+pub(crate) use definitions::{engine, errand, errand_steps, errand_with_result, order, order_steps};
 pub(crate) use inputs::*;
-pub(crate) use story::{Story, a_story, an_errand, an_order, an_order_for_a_pet};
+pub(crate) use story::{Story, a_story, an_errand, an_errand_with_result, an_order, an_order_for_a_pet};
 
 use saga_core::{Ids, Time};
 use time::macros::datetime;

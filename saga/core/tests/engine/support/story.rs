@@ -10,7 +10,7 @@ use time::Duration;
 use uuid::{Uuid, uuid};
 
 use super::inputs::{Said, What};
-use super::{NOON, engine, errand, ids, order};
+use super::{NOON, engine, errand, errand_with_result, ids, order};
 use crate::laws;
 
 const ORDER: Uuid = uuid!("33047e9e-ad11-5c90-b071-57f244b9c1d7");
@@ -44,6 +44,11 @@ pub(crate) fn an_order_for_a_pet() -> Story {
 /// The saga of three commands in a row was started.
 pub(crate) fn an_errand() -> Story {
     a_story(engine(errand())).given([start(1)])
+}
+
+/// The same saga, whose result needs answers.
+pub(crate) fn an_errand_with_result() -> Story {
+    a_story(engine(errand_with_result())).given([start(1)])
 }
 
 fn start(items: u32) -> What {

@@ -26,7 +26,7 @@ use crate::delivery::Delivery;
 use crate::error::StoreError;
 use crate::http::problem::STARTING;
 use crate::process::Deliveries;
-use crate::store::Pool;
+use crate::store::{Connection, Pool};
 
 pub(crate) use ahead::{Came, DryRuns, Fates, Looked};
 #[cfg(feature = "testing")]
@@ -67,7 +67,7 @@ impl Admin {
         Self { delivery, rebuild, checks, ..self }
     }
 
-    async fn client(&self) -> Result<deadpool_postgres::Object, StoreError> {
+    async fn client(&self) -> Result<Connection, StoreError> {
         Ok(self.pool.get().await?)
     }
 

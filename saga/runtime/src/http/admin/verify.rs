@@ -80,7 +80,7 @@ impl Admin {
         let (after_seq, until_seq, limit) = (Some(after), Some(end), Some(MOST));
         let sent = self.sent(WhichSent { after_seq, until_seq, limit, ..WhichSent::default() }).await?.messages;
         let mut disagree: Vec<Disagreement> = sent.iter().filter_map(|sent| wrong(&self.ids, sent)).collect();
-        let last = self.extent(None, None).await?.last_seq;
+        let last = admin::last_place(&self.client().await?).await?;
         // The views are looked at once, with the first part.
         let views = if after == 0 { admin::unbalanced(&self.client().await?).await? } else { Vec::new() };
         for (view, rows) in &views {
@@ -109,10 +109,40 @@ fn wrong(ids: &Ids, sent: &admin::Sent) -> Option<Disagreement> {
 /// Whether a message's id is one of those that its own words lead to.
 fn follows(ids: &Ids, message: &Message) -> bool {
     let caused = message.causation_id.map(|cause| ids.event_caused(cause, &message.kind));
-    let versions = message.aggregate_version.into_iter();
-    let of_request = versions.map(|version| ids.event_at(&message.subject, version, &message.kind));
+    let at = |aggregate: &str| message.aggregate_version.map(|version| ids.event_at(aggregate, version, &message.kind));
+    let of_request = at(&message.subject);
+    // The subject of what a saga says is what it is about; the saga's own id is in what no message made it say.
+    let of_saga = message.saga_id.and_then(|saga| at(&saga.to_string()));
     let commands = message.saga_id.zip(message.step.as_deref()).into_iter().flat_map(|(saga, step)| {
         [Direction::Do, Direction::Undo].map(|direction| ids.command(saga, step, direction, message.epoch))
     });
-    caused.into_iter().chain(of_request).chain(commands).any(|id| id == message.id)
+    caused.into_iter().chain(of_request).chain(of_saga).chain(commands).any(|id| id == message.id)
+}
+
+#[cfg(test)]
+mod tests {
+    use idforge::Salt;
+    use saga_core::Body;
+    use serde_json::json;
+    use time::macros::datetime;
+
+    use super::*;
+
+    #[test]
+    fn what_no_message_caused_has_its_id_from_its_subject_or_from_its_saga_and_from_nothing_else() {
+        let ids = Ids::new(&Salt::new("a salt of this test alone").unwrap(), "petstore.example");
+        let (saga, order, kind) = (Uuid::from_u128(7), "the order", "SAGA_NEEDS_INTERVENTION");
+        let follows = |aggregate: &str, cause: Option<Uuid>| {
+            let body = Body { kind, version: 1, data: json!({}) };
+            let id = ids.event_at(aggregate, 4, kind);
+            let mut message = Message::new(id, "saga", order, body, datetime!(2026-11-20 12:00 UTC)).at_version(4);
+            (message.saga_id, message.causation_id) = (Some(saga), cause);
+            follows(&ids, &message)
+        };
+        for cause in [None, Some(ids.timer(saga, "sell_pet", Direction::Do, "deadline", 0, 0))] {
+            assert!(follows(order, cause), "of a request");
+            assert!(follows(&saga.to_string(), cause), "of a timer, or of an operator");
+            assert!(!follows("another", cause));
+        }
+    }
 }

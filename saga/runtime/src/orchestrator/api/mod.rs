@@ -26,7 +26,7 @@ use crate::clock;
 use crate::error::StoreError;
 use crate::http::Tokens;
 use crate::http::problem::{INVALID_BODY, Problem};
-use crate::store::{Transaction, Writer, audit};
+use crate::store::{Connection, Transaction, Writer, audit};
 
 #[cfg(feature = "testing")]
 pub(crate) use bodies::BODIES;
@@ -63,7 +63,7 @@ impl FromRef<Api> for Tokens {
 }
 
 impl Api {
-    async fn client(&self) -> Result<deadpool_postgres::Object, StoreError> {
+    async fn client(&self) -> Result<Connection, StoreError> {
         Ok(self.writer.pool().get().await?)
     }
 

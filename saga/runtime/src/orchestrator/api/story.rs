@@ -7,10 +7,12 @@ use axum::http::{HeaderMap, Method};
 use axum::response::{IntoResponse, Response};
 use saga_core::{Instance, Message};
 use serde::{Deserialize, Serialize};
+use time::format_description::well_known::Rfc3339;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::Api;
+use crate::clock::MOST_APART;
 use crate::http::problem::{PROCESS_SILENT, Problem};
 use crate::http::{Json, Path};
 use crate::orchestrator::{Entry, Peer, Seen, Silent, find, timeline};
@@ -38,7 +40,7 @@ pub(super) struct Story {
     started_at: saga_core::Time,
     /// Its steps, in the order of the table.
     steps: Vec<StepView>,
-    /// Every message that was seen of it, in order of time.
+    /// Every message that was seen of it, in order of time: of each process the first thousand.
     timeline: Vec<Entry>,
     /// What is missing in the timeline: processes that did not answer.
     unseen: Vec<Unseen>,
@@ -83,7 +85,8 @@ pub(super) async fn show(State(api): State<Api>, Path(id): Path<Uuid>) -> Result
         .ok_or_else(|| Problem::not_found(format!("there is no saga {id}, and none about {id}")))?;
     let mut entries = timeline(pool, saga.id).await?;
     let mut unseen = Vec::new();
-    let asked = api.peers.iter().map(|peer| sent_by(&api, peer, saga.id));
+    let journal = journal_of(&saga, &entries).map_err(|error| Problem::internal(&error))?;
+    let asked = api.peers.iter().map(|peer| sent_by(&api, peer, &journal));
     for answer in futures_util::future::join_all(asked).await {
         match answer {
             Ok(sent) => entries.extend(sent),
@@ -105,8 +108,18 @@ struct JournalEntry {
     body: String,
 }
 
-async fn sent_by(api: &Api, peer: &Peer, saga: Uuid) -> Result<Vec<Entry>, Silent> {
-    let journal: Journal = api.peers.ask(peer, &format!("admin/journal?saga={saga}&limit=1000")).await?;
+/// Where a participant shows what it sent for a saga. Its journal goes by time, and nobody reads all of it for one saga: from
+/// when this one began to the last that is known of it here, or to now while it goes on.
+fn journal_of(saga: &Instance, known: &[Entry]) -> Result<String, time::error::Format> {
+    let begins = (saga.started_at - MOST_APART).format(&Rfc3339)?;
+    let all = format!("admin/journal?saga={}&limit=1000&from={begins}", saga.id);
+    let last = known.iter().map(|entry| entry.at).max().filter(|_| saga.phase.is_end());
+    let Some(last) = last else { return Ok(all) };
+    Ok(format!("{all}&until={}", (last + MOST_APART).format(&Rfc3339)?))
+}
+
+async fn sent_by(api: &Api, peer: &Peer, journal: &str) -> Result<Vec<Entry>, Silent> {
+    let journal: Journal = api.peers.ask(peer, journal).await?;
     let silent = |why: String| Silent { process: peer.name.clone(), why };
     let parse = |entry: &JournalEntry| Message::parse(entry.body.as_bytes()).map_err(|error| silent(error.to_string()));
     journal.messages.iter().map(|entry| Ok(Entry::sent(&parse(entry)?))).collect()
@@ -203,12 +216,10 @@ async fn pass_on(
     let known = || api.peers.iter().map(|peer| peer.name.as_str()).collect::<Vec<_>>().join(", ");
     let unknown = || Problem::not_found(format!("no process {name} is known here; there are {}", known()));
     let peer = api.peers.get(name).ok_or_else(unknown)?;
-    if path.split('/').any(|part| part == "..") {
-        return Err(Problem::invalid_parameter("the path leaves /admin"));
-    }
-    let path = query.map_or_else(|| format!("admin/{path}"), |query| format!("admin/{path}?{query}"));
+    let path = query.map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
+    let url = peer.admin(&path).ok_or_else(|| Problem::invalid_parameter("the path leaves /admin"))?;
     let silent = |error: Silent| Problem::new(&PROCESS_SILENT, error.to_string());
-    let answer = api.peers.pass_on(peer, method, &path, token, body.to_vec()).await.map_err(silent)?;
+    let answer = api.peers.pass_on(peer, method, url, token, body.to_vec()).await.map_err(silent)?;
     let (status, content_type) = (answer.status(), answer.headers().get("content-type").cloned());
     let body = answer.bytes().await.map_err(|error| Problem::new(&PROCESS_SILENT, error.to_string()))?;
     let mut response = (status, body).into_response();

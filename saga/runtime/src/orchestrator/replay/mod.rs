@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use saga_core::{Time, Topology};
 use serde::{Deserialize, Serialize};
+use time::Duration;
 use tokio::sync::Notify;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -43,6 +44,7 @@ pub struct Replays {
     broker: Broker,
     processes: Processes,
     topology: &'static Topology,
+    retention: Duration,
     /// Tells whoever delivers that there is something to do.
     asked: Arc<Notify>,
 }
@@ -152,10 +154,18 @@ pub(crate) enum Trouble {
 }
 
 impl Replays {
-    /// Replays of an orchestrator with this database, through this relay, from this broker and these processes.
+    /// Replays of an orchestrator with this database, through this relay, from this broker and these processes; of
+    /// journals, as far back as `retention`.
     #[must_use]
-    pub fn new(pool: Pool, relay: Relay, broker: Broker, processes: Processes, topology: &'static Topology) -> Self {
-        Self { pool, relay, broker, processes, topology, asked: Arc::default() }
+    pub fn new(
+        pool: Pool,
+        relay: Relay,
+        broker: Broker,
+        processes: Processes,
+        topology: &'static Topology,
+        retention: Duration,
+    ) -> Self {
+        Self { pool, relay, broker, processes, topology, retention, asked: Arc::default() }
     }
 
     pub(crate) fn broker(&self) -> &Broker {

@@ -63,7 +63,8 @@ pub enum Source {
     },
     /// History, from the journals of all processes.
     Journals {
-        /// What was made at this time or later; from the beginning without it.
+        /// What was made at this time or later; from the beginning without it. Nothing older than `SAGA_RETENTION` is
+        /// taken.
         #[serde(default, with = "time::serde::rfc3339::option")]
         #[schema(value_type = Option<String>, format = DateTime)]
         from: Option<Time>,

@@ -7,6 +7,7 @@ mod queue;
 use saga_core::{Message, Time};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use time::Duration;
 
 use super::store::Owned;
 use super::{Became, Plan, Replays, Source, Trouble};
@@ -129,7 +130,7 @@ impl Item {
 }
 
 impl Replays {
-    /// Looks at what there is, and fixes the end of the plan where it is open.
+    /// Looks at what there is, and fixes the ends of the plan where they are open.
     pub(super) async fn survey(&self, plan: &mut Plan) -> Result<Survey, Trouble> {
         match &mut plan.source {
             Source::Parked { messages } => parked::survey(&self.processes, messages).await,
@@ -139,8 +140,9 @@ impl Replays {
                 history::survey_stream(&self.broker, self.topology, *from, until).await
             }
             Source::Journals { from, until } => {
-                let until = *until.get_or_insert_with(clock::now);
-                history::survey_journals(&self.processes, *from, until).await
+                let now = clock::now();
+                let from = *from.insert(begins_at(*from, now, self.retention));
+                history::survey_journals(&self.processes, from, *until.get_or_insert(now)).await
             }
         }
     }
@@ -166,6 +168,13 @@ impl Replays {
             }
         })
     }
+}
+
+/// Where a replay of journals begins. They are dropped a day at a time, some days late, and no consumer would take what is
+/// older than retention.
+fn begins_at(from: Option<Time>, now: Time, retention: Duration) -> Time {
+    let oldest = now - retention;
+    from.map_or(oldest, |from| from.max(oldest))
 }
 
 impl Reader<'_> {

@@ -5,13 +5,14 @@ mod request;
 
 use std::time::Duration;
 
-use saga_contract::TOPOLOGY;
+use saga_contract::{TOPOLOGY, steps};
 use saga_core::{Ids, Message};
 use saga_runtime::testing::{SALT, eventually};
 use serde_json::json;
 use tokio_postgres::Client;
 use uuid::Uuid;
 
+use crate::command::told;
 use crate::shop::{PATIENCE, Settings, Shop, count};
 use request::{ALL, Asks, Request, channel, give, needs_intervention, phase, take};
 
@@ -146,6 +147,25 @@ async fn a_request_that_is_late_is_undone_before_the_pivot_and_waited_for_after_
         }
     }
     close(shop).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_timer_or_an_operator_made_a_saga_say_has_an_id_that_is_computed_again() {
+    let mut shop = open(SHORT).await;
+    let request = ALL.iter().find(|request| request.step == steps::COMMIT_INVENTORY).unwrap();
+    let saga = request.bring_about(&mut shop, 1).await;
+    eventually("somebody should look", PATIENCE, async || needs_intervention(&shop, saga).await).await;
+    told(&shop, &["skip", &saga.to_string(), request.step, "--reason", "by-hand"]).await;
+    ends(&shop, request, saga, "completed").await;
+    let said = "SELECT count(DISTINCT type) FROM journal WHERE type IN ('SAGA_NEEDS_INTERVENTION', 'SAGA_COMPLETED')";
+    assert_eq!(count(&shop.databases.sagas, said).await, 2);
+    shop.start(request.process).await;
+    // It is told where that one is now.
+    shop.stop("saga").await;
+    shop.start("saga").await;
+    shop.settled().await;
+    assert_eq!(told(&shop, &["verify"]).await["disagree"], 0);
+    shop.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

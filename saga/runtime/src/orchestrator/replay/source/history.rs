@@ -17,10 +17,10 @@ const MAY_COME: Duration = Duration::from_millis(500);
 const WINDOW: i64 = 1_000;
 
 /// Asks every process how far its journal reaches.
-pub(super) async fn survey_journals(processes: &Processes, from: Option<Time>, until: Time) -> Result<Survey, Trouble> {
+pub(super) async fn survey_journals(processes: &Processes, from: Time, until: Time) -> Result<Survey, Trouble> {
     let (mut spans, mut total, mut begins) = (Vec::new(), 0, None);
     for (name, process) in processes.all() {
-        let extent = process.extent(from, Some(until)).await?;
+        let extent = process.extent(Some(from), Some(until)).await?;
         total += extent.messages;
         begins = [begins, extent.begins].into_iter().flatten().min();
         spans.push(Span { process: name.to_owned(), last_seq: extent.last_seq });
