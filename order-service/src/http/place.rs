@@ -112,8 +112,7 @@ async fn accept(app: &App, asked: &Arc<Asked>) -> Result<Request, ApiError> {
         Some(Ok(Some(request))) => Ok(request),
         Some(Err(error)) => Err(StoreError::Shared(error).into()),
         Some(Ok(None)) | None => {
-            // On the heap: it is rare, and every client that waits would keep its room otherwise.
-            Box::pin(app.desk.writer.write(async |transaction| alone(&app.desk, asked, transaction).await)).await
+            app.desk.writer.write(async |transaction| alone(&app.desk, asked, transaction).await).await
         }
     }
 }
