@@ -65,8 +65,9 @@ impl Process {
 pub(super) async fn keep_partitions(owner: &Secret, name: &str, retention: time::Duration) -> Result<(), StoreError> {
     let client = connect_owner(owner, name).await?;
     let now = clock::now();
+    let made = store::make_ahead(&client, now.date(), retention).await;
     store::check_clock(&client, now).await?;
-    store::partitions(&client, now.date(), retention).await
+    made.and(store::drop_old(&client, now.date(), retention).await)
 }
 
 async fn connect_owner(url: &Secret, name: &str) -> Result<tokio_postgres::Client, StoreError> {

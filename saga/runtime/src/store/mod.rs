@@ -41,6 +41,7 @@ pub(crate) use parked::{Parking, park};
 pub use pool::{Pool, PoolError, connect};
 pub(crate) use record::{Receipt, Receipts, record};
 pub use schema::{SchemaError, migrate, no_migrations, partitions};
+pub(crate) use schema::{drop_old, make_ahead};
 pub use transaction::Transaction;
 pub use writer::Writer;
 pub(crate) use writer::{Publish, again};

@@ -66,7 +66,6 @@ async fn migrate_locked(
     let mut own = Runner::new(process.get_migrations());
     own.set_migration_table_name("process_migrations").run_async(client).await?;
     client.batch_execute(LEFT_OVER).await?;
-    do_not_wait(client).await?;
     if let Err(error) = make_ahead(client, today, retention).await {
         if !has_today(client, today).await? {
             return Err(error.into());
@@ -84,7 +83,6 @@ async fn migrate_locked(
 /// # Errors
 /// The first [`StoreError`].
 pub async fn partitions(client: &Client, today: Date, retention: Duration) -> Result<(), StoreError> {
-    do_not_wait(client).await?;
     let made = make_ahead(client, today, retention).await;
     made.and(drop_old(client, today, retention).await)
 }
@@ -95,7 +93,8 @@ async fn do_not_wait(client: &Client) -> Result<(), StoreError> {
 }
 
 /// The days to come.
-async fn make_ahead(client: &Client, today: Date, retention: Duration) -> Result<(), StoreError> {
+pub(crate) async fn make_ahead(client: &Client, today: Date, retention: Duration) -> Result<(), StoreError> {
+    do_not_wait(client).await?;
     let mut outcome = Ok(());
     for table in PARTITIONED {
         outcome = outcome.and(make_ahead_in(client, table, today, retention).await);
@@ -134,7 +133,9 @@ async fn has_today(client: &Client, today: Date) -> Result<bool, StoreError> {
     Ok(true)
 }
 
-async fn drop_old(client: &Client, today: Date, retention: Duration) -> Result<(), StoreError> {
+/// The days that are past retention.
+pub(crate) async fn drop_old(client: &Client, today: Date, retention: Duration) -> Result<(), StoreError> {
+    do_not_wait(client).await?;
     let mut outcome = Ok(());
     for table in PARTITIONED {
         let present = days_of(client, table).await?;
