@@ -7,6 +7,7 @@ use serde_json::json;
 use tokio::time::sleep;
 use tokio_postgres::Client;
 
+use crate::demo::shop::metric;
 use crate::invariants::Databases;
 use crate::processes::{self, Process, System};
 use crate::screen::{Line, print};
@@ -19,7 +20,7 @@ const SIZES: [i64; 2] = [10_000, 1_000_000];
 const PATIENCE: Duration = Duration::from_secs(1_800);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// What counts the published.
-const PUBLISHED: &str = "messaging_client_sent_messages_total ";
+const PUBLISHED: &str = "messaging_client_sent_messages_total";
 
 /// Messages that only the stream takes, committed by a process that is gone.
 const FILL: &str = r#"
@@ -127,5 +128,5 @@ async fn stop(process: &Process, stack: &mut Stack) -> Result<(), Trouble> {
 
 async fn published(url: &str) -> Option<i64> {
     let page = reqwest::get(format!("{url}/metrics")).await.ok()?.text().await.ok()?;
-    page.lines().find_map(|line| line.strip_prefix(PUBLISHED))?.trim().parse().ok()
+    metric(&page, PUBLISHED)
 }

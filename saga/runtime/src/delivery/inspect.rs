@@ -8,8 +8,7 @@ use time::Duration;
 use super::CRASH_LOOP;
 use crate::broker::Incoming;
 use crate::clock::MOST_APART;
-use crate::store::Key;
-use crate::store::storable;
+use crate::store::{Key, day_of, storable};
 
 /// Larger messages are refused: a message carries ids and facts, not files.
 const MOST_BYTES: usize = 1024 * 1024;
@@ -63,7 +62,7 @@ impl Bad {
 impl Candidate {
     /// What it is known by in the inbox.
     pub(crate) fn inbox_key(&self) -> Key {
-        (self.message.time.date(), self.message.id)
+        (day_of(self.message.time), self.message.id)
     }
 }
 

@@ -71,7 +71,7 @@ async fn wake(
             for id in &ids {
                 let Some(saga) = sagas.get(*id) else { continue };
                 if let Some(alarm) = saga.alarm {
-                    orchestrator.metrics.timer_lag.set((now - alarm).as_seconds_f64());
+                    orchestrator.metrics.timer_lag.set(age(alarm).as_secs_f64());
                 }
                 let Some(engine) = orchestrator.engine_of(saga) else { continue };
                 // One saga that makes the engine panic must not keep all others from being woken.

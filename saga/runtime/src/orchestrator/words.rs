@@ -7,7 +7,7 @@ use super::store::Sagas;
 use super::{Orchestrator, output};
 use crate::clock;
 use crate::error::StoreError;
-use crate::store::{Transaction, Writer, audit, query_opt};
+use crate::store::{Transaction, Writer, audit, day_of, query_opt};
 
 // The event itself, or the copy of it that an earlier retry made.
 const STARTER: &str = "
@@ -77,7 +77,7 @@ async fn with_starter(
 }
 
 async fn kept(transaction: &Transaction<'_>, request: MessageRef) -> Result<Option<Message>, StoreError> {
-    let row = query_opt(transaction, STARTER, &[&request.time.date(), &request.id, &request.time]).await?;
+    let row = query_opt(transaction, STARTER, &[&day_of(request.time), &request.id, &request.time]).await?;
     let Some(row) = row else { return Ok(None) };
     let body: Vec<u8> = row.get(0);
     let parsed = Message::parse(&body);

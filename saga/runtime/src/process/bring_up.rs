@@ -65,9 +65,11 @@ impl Process {
 pub(super) async fn keep_partitions(owner: &Secret, name: &str, retention: time::Duration) -> Result<(), StoreError> {
     let client = connect_owner(owner, name).await?;
     let now = clock::now();
-    let made = store::make_ahead(&client, now.date(), retention).await;
-    store::check_clock(&client, now).await?;
-    made.and(store::drop_old(&client, now.date(), retention).await)
+    match store::check_clock(&client, now).await {
+        Ok(()) => store::partitions(&client, now.date(), retention).await,
+        // By a wrong clock, too, there must be days to come; only what is dropped is gone for good.
+        Err(error) => store::make_ahead(&client, now.date(), retention).await.and(Err(error)),
+    }
 }
 
 async fn connect_owner(url: &Secret, name: &str) -> Result<tokio_postgres::Client, StoreError> {

@@ -58,7 +58,7 @@ impl Process {
         let (schema, schema_there) = watch::channel(false);
         let delivery = self.put_together(&stop);
         let app = http::app(self.parts(schema_there), routes);
-        let web = tokio::spawn(in_time(serve_http(listener, app, stop.clone()), stop.clone()));
+        let web = tokio::spawn(bounded(serve_http(listener, app, stop.clone()), stop.clone()));
         let mut outcome = tokio::select! {
             brought_up = self.bring_up(&stop) => brought_up,
             () = shutdown.cancelled() => Ok(()),
@@ -145,7 +145,7 @@ impl Process {
 }
 
 /// What comes of some work, unless it takes longer than a process that is told to stop may.
-async fn in_time<T>(work: impl Future<Output = T>, stop: CancellationToken) -> Option<T> {
+async fn bounded<T>(work: impl Future<Output = T>, stop: CancellationToken) -> Option<T> {
     let too_late = async {
         stop.cancelled().await;
         tokio::time::sleep(LEAVE_WITHIN).await;

@@ -5,7 +5,7 @@ use serde_json::Value;
 use time::Date;
 use uuid::Uuid;
 
-use super::{Transaction, execute, query, storable};
+use super::{Transaction, day_of, execute, query, storable};
 use crate::error::StoreError;
 
 const PUT_OFF: &str = "
@@ -42,7 +42,7 @@ pub(crate) struct Deferral<'a> {
 
 /// Puts a message off.
 pub(crate) async fn put_off(transaction: &Transaction<'_>, deferral: &Deferral<'_>) -> Result<(), StoreError> {
-    let day: Option<Date> = deferral.message.map(|m| m.time.date());
+    let day: Option<Date> = deferral.message.map(|m| day_of(m.time));
     let id: Option<Uuid> = deferral.message.map(|m| m.id);
     let attempt = i32::try_from(deferral.attempt).unwrap_or(i32::MAX);
     let params: [super::Param<'_>; 9] = [

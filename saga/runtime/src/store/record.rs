@@ -5,7 +5,7 @@ use saga_core::{Message, MessageRef, Route, Time, Topology};
 use time::Date;
 use uuid::Uuid;
 
-use super::{Mark, Param, Transaction, query};
+use super::{Mark, Param, Transaction, day_of, query};
 use crate::broker::{Outbound, Properties};
 use crate::error::StoreError;
 use crate::handler::Outgoing;
@@ -139,7 +139,7 @@ struct Inbox<'a> {
 impl<'a> Inbox<'a> {
     fn of(receipts: &'a [Receipt<'a>]) -> Self {
         Self {
-            days: receipts.iter().map(|r| r.message.time.date()).collect(),
+            days: receipts.iter().map(|r| day_of(r.message.time)).collect(),
             ids: receipts.iter().map(|r| r.message.id).collect(),
             hashes: receipts.iter().map(|r| r.hash.as_slice()).collect(),
             kinds: receipts.iter().map(|r| r.message.kind.as_str()).collect(),
@@ -165,7 +165,7 @@ struct Journal<'a> {
 impl<'a> Journal<'a> {
     fn of(send: &'a [Outgoing], bodies: &'a [Vec<u8>]) -> Self {
         Self {
-            days: send.iter().map(|o| o.message.time.date()).collect(),
+            days: send.iter().map(|o| day_of(o.message.time)).collect(),
             ids: send.iter().map(|o| o.message.id).collect(),
             times: send.iter().map(|o| o.message.time).collect(),
             kinds: send.iter().map(|o| o.message.kind.as_str()).collect(),

@@ -134,7 +134,7 @@ async fn has_today(client: &Client, today: Date) -> Result<bool, StoreError> {
 }
 
 /// The days that are past retention.
-pub(crate) async fn drop_old(client: &Client, today: Date, retention: Duration) -> Result<(), StoreError> {
+async fn drop_old(client: &Client, today: Date, retention: Duration) -> Result<(), StoreError> {
     do_not_wait(client).await?;
     let mut outcome = Ok(());
     for table in PARTITIONED {

@@ -6,6 +6,8 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::demo::shop::metric;
+
 /// How often the pages are read. What a process counts between the last look and its death is not seen.
 const EVERY: Duration = Duration::from_millis(500);
 
@@ -48,8 +50,7 @@ impl Counts {
 
     fn see(&mut self, process: usize, page: &str) {
         for (name, _) in COUNTED {
-            let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-            let Some(now) = line.and_then(|number| number.trim().parse::<u64>().ok()) else { continue };
+            let Some(now) = metric(page, name) else { continue };
             let before = self.last.insert((process, name), now).unwrap_or_default();
             // Fewer than before: a new process, which began at nothing.
             *self.total.entry(name).or_default() += if now < before { now } else { now - before };

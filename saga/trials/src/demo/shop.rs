@@ -1,5 +1,6 @@
 //! The pet shop, as a client over HTTP sees it.
 
+use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use reqwest::{Client, Method, StatusCode};
@@ -253,11 +254,16 @@ pub fn order(pet: i64, customer: &str, items: &[(&str, u32)]) -> Value {
     json!({ "petId": pet, "customerEmail": customer, "items": items })
 }
 
+/// What a metrics page says under that name, labels and all.
+#[must_use]
+pub fn metric<N: FromStr>(page: &str, name: &str) -> Option<N> {
+    page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok())
+}
+
 /// The counter of that name on a metrics page; 0 if it is not there.
 #[must_use]
 pub fn counted(page: &str, name: &str) -> u64 {
-    let number = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    number.and_then(|number| number.trim().parse().ok()).unwrap_or_default()
+    metric(page, name).unwrap_or_default()
 }
 
 /// Asks again and again until there is an answer.

@@ -8,6 +8,7 @@ use saga_runtime::Secret;
 use saga_runtime::config::ProcessConfig;
 use saga_runtime::orchestrator::Peer;
 use saga_runtime::testing::{Database, Servers, eventually, process_config};
+use saga_trials::demo::shop::metric;
 use saga_trials::invariants::{Databases, Findings};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -219,8 +220,7 @@ impl Shop {
     /// What the metrics page of a process's first copy says under this name, labels and all.
     pub(crate) async fn metric(&self, process: &str, name: &str) -> Option<f64> {
         let page = self.send(Method::GET, &format!("{}/metrics", self.url(process, 0)), &[], None).await;
-        let mut lines = page.body.as_str()?.lines();
-        lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok())
+        metric(page.body.as_str()?, name)
     }
 
     pub(crate) async fn pet_status(&self, id: i64) -> String {
