@@ -153,8 +153,8 @@ pub async fn serve_on(
     };
     let (routes, document) = api::routes(api);
     process.openapi(document);
-    let writer = process.writer();
-    process.background("alarms", |stop| wake_always(sagas, writer, stop));
+    let (writer, broker) = (process.writer(), process.broker());
+    process.background("alarms", |stop| wake_always(sagas, writer, broker, stop));
     process.background("replays", |stop| replay_always(replays, stop));
     Ok(process.serve(listener, routes, shutdown).await?)
 }

@@ -30,7 +30,7 @@ impl Messages {
         on: &'a Transaction<'a>,
         batch: &[&Message],
         now: Time,
-    ) -> Result<Decided<'a>, StoreError> {
+    ) -> Result<Decided, StoreError> {
         let requests: Vec<_> = batch.iter().copied().map(Request::read).collect();
         let mut touched = Touched::default();
         requests.iter().flatten().for_each(|request| request.touches(&mut touched));
@@ -46,10 +46,7 @@ impl Messages {
         let verdicts = verdicts.collect::<Result<_, _>>()?;
         let Inventory { warehouse, pets, effects } = inventory;
         let after = (warehouse, pets);
-        Ok(Decided::new(verdicts, async move {
-            together(store::save(on, &before, &after, now), effects.save(on, now)).await?;
-            Ok(())
-        }))
+        Ok(Decided::new(verdicts, store::writes(&before, &after, now).and(effects.writes(now))))
     }
 }
 

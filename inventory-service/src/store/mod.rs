@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 
 use saga_contract::Sku;
 use saga_runtime::core::Time;
-use saga_runtime::store::together;
+use saga_runtime::store::{Writes, together};
 use saga_runtime::{StoreError, Transaction};
 use uuid::Uuid;
 
@@ -42,24 +42,11 @@ pub async fn lock(on: &Transaction<'_>, touched: Touched) -> Result<(Warehouse, 
     Ok((warehouse, pets))
 }
 
-/// Writes what became of what was locked: the difference between before and after.
-///
-/// # Errors
-/// [`StoreError`]; a unique violation when another copy was first with a new row.
-pub async fn save(
-    on: &Transaction<'_>,
-    before: &(Warehouse, Generations),
-    after: &(Warehouse, Generations),
-    now: Time,
-) -> Result<(), StoreError> {
-    together(warehouse::save(on, &before.0, &after.0, now), pets::save(on, &before.1, &after.1, now)).await?;
-    Ok(())
-}
-
-/// A row that was locked, and that is not as it was when it is written.
-fn changed_under_lock(what: &str, expected: usize, found: u64) -> StoreError {
-    let why = format!("{expected} rows were locked, {found} were found again with the same version");
-    StoreError::Corrupt { what: what.to_owned(), why }
+/// What became of what was locked: the difference between before and after. It meets a unique violation when another
+/// copy was first with a new row.
+#[must_use]
+pub fn writes(before: &(Warehouse, Generations), after: &(Warehouse, Generations), now: Time) -> Writes {
+    warehouse::writes(&before.0, &after.0, now).and(pets::writes(&before.1, &after.1, now))
 }
 
 fn corrupt(what: &str, why: impl ToString) -> StoreError {

@@ -10,12 +10,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use saga_contract::PetStatus;
 use saga_runtime::core::Time;
 use saga_runtime::read_model::live_generations;
-use saga_runtime::store::{Param, Statements, execute, query, together};
-use saga_runtime::{StoreError, Transaction};
+use saga_runtime::store::{Statements, Writes, execute, query, together};
+use saga_runtime::{StoreError, Transaction, values};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::{changed_under_lock, corrupt, from_bigint, to_bigint};
+use super::{corrupt, from_bigint, to_bigint};
 use crate::domain::{Counts, Generations, Pet, PetChange, Pets};
 use crate::read_model::READ_MODEL;
 
@@ -122,7 +122,7 @@ pub async fn fill(on: &Transaction<'_>, generation: i32, changes: &[PetChange], 
     for change in changes {
         after.apply(*change);
     }
-    save(on, &before, &after, now).await
+    writes(&before, &after, now).send(on).await
 }
 
 /// Removes some rows of generations before this one, and says whether there may be more.
@@ -163,55 +163,28 @@ fn read(row: &Row) -> Result<(i32, (Uuid, Pet)), StoreError> {
     Ok((row.get(0), (row.get(1), Pet { status, version: from_bigint(row.get(3)) })))
 }
 
-pub(super) async fn save(
-    on: &Transaction<'_>,
-    before: &Generations,
-    after: &Generations,
-    now: Time,
-) -> Result<(), StoreError> {
+pub(super) fn writes(before: &Generations, after: &Generations, now: Time) -> Writes {
+    let mut writes = Writes::default();
     for (generation, after) in after.iter() {
         let Some(before) = before.get(generation) else { continue };
         let changed = after.iter().filter(|(pet, now)| before.get(pet) != Some(now));
         let (old, new): (Vec<_>, Vec<_>) = changed.partition(|(pet, _)| before.get(pet).is_some());
-        let rows = together(insert(on, generation, &new, now), update(on, generation, &old, before, now));
-        together(rows, add(on, generation, after.counts() - before.counts())).await?;
+        if !new.is_empty() {
+            let (pets, states, versions) = columns(&new);
+            writes.add(INSERT, values![pets, states, versions, now, generation]);
+        }
+        if !old.is_empty() {
+            let expected = old.iter().filter_map(|(pet, _)| before.get(pet)).map(|pet| to_bigint(pet.version));
+            let expected: Vec<i64> = expected.collect();
+            let (pets, states, versions) = columns(&old);
+            writes.add_exactly(old.len(), UPDATE, values![pets, states, versions, now, generation, expected]);
+        }
+        let counts = after.counts() - before.counts();
+        if counts != Counts::default() {
+            writes.add(ADD, values![counts.available, counts.pending, counts.sold, generation]);
+        }
     }
-    Ok(())
-}
-
-async fn insert(on: &Transaction<'_>, generation: i32, new: &[(&Uuid, &Pet)], now: Time) -> Result<(), StoreError> {
-    if new.is_empty() {
-        return Ok(());
-    }
-    let (pets, states, versions) = columns(new);
-    execute(on, INSERT, &[&pets, &states, &versions, &now, &generation]).await?;
-    Ok(())
-}
-
-async fn update(
-    on: &Transaction<'_>,
-    generation: i32,
-    old: &[(&Uuid, &Pet)],
-    before: &Pets,
-    now: Time,
-) -> Result<(), StoreError> {
-    if old.is_empty() {
-        return Ok(());
-    }
-    let (pets, states, versions) = columns(old);
-    let expected: Vec<i64> =
-        old.iter().filter_map(|(pet, _)| before.get(pet)).map(|pet| to_bigint(pet.version)).collect();
-    let params: [Param<'_>; 6] = [&pets, &states, &versions, &now, &generation, &expected];
-    let found = execute(on, UPDATE, &params).await?;
-    if found == old.len() as u64 { Ok(()) } else { Err(changed_under_lock("pets", old.len(), found)) }
-}
-
-async fn add(on: &Transaction<'_>, generation: i32, counts: Counts) -> Result<(), StoreError> {
-    if counts == Counts::default() {
-        return Ok(());
-    }
-    execute(on, ADD, &[&counts.available, &counts.pending, &counts.sold, &generation]).await?;
-    Ok(())
+    writes
 }
 
 fn columns<'a>(pets: &[(&'a Uuid, &'a Pet)]) -> (Vec<Uuid>, Vec<&'static str>, Vec<i64>) {

@@ -2,11 +2,11 @@
 
 use saga_contract::{Money, Sku};
 use saga_runtime::core::Time;
-use saga_runtime::store::{Statements, execute, query, query_opt};
-use saga_runtime::{StoreError, Transaction};
+use saga_runtime::store::{Statements, Writes, execute, query, query_opt};
+use saga_runtime::{StoreError, Transaction, values};
 use tokio_postgres::Row;
 
-use super::{changed_under_lock, corrupt, from_bigint, to_bigint};
+use super::{corrupt, from_bigint, to_bigint};
 use crate::domain::Stock;
 
 const FIND: &str = "
@@ -71,7 +71,7 @@ pub async fn lock_to_set(on: &Transaction<'_>, sku: &Sku, price: Money, now: Tim
 /// # Errors
 /// [`StoreError`].
 pub async fn save_set(on: &Transaction<'_>, stock: &Stock, expected: u64, now: Time) -> Result<(), StoreError> {
-    save(on, &[(stock, expected)], now).await
+    writes(&[(stock, expected)], now).send(on).await
 }
 
 pub(super) async fn lock(on: &Transaction<'_>, skus: &[&str]) -> Result<Vec<Stock>, StoreError> {
@@ -81,13 +81,14 @@ pub(super) async fn lock(on: &Transaction<'_>, skus: &[&str]) -> Result<Vec<Stoc
     query(on, LOCK_ALL, &[&skus]).await?.iter().map(read).collect()
 }
 
-/// Writes supplies, each with the version at which it was locked.
-pub(super) async fn save(on: &Transaction<'_>, changed: &[(&Stock, u64)], now: Time) -> Result<(), StoreError> {
+/// Supplies, each with the version at which it was locked.
+pub(super) fn writes(changed: &[(&Stock, u64)], now: Time) -> Writes {
+    let mut writes = Writes::default();
     if changed.is_empty() {
-        return Ok(());
+        return writes;
     }
     let numbers = |of: fn(&Stock) -> i64| changed.iter().map(|(stock, _)| of(stock)).collect::<Vec<i64>>();
-    let skus: Vec<&str> = changed.iter().map(|(stock, _)| stock.sku.as_str()).collect();
+    let skus: Vec<String> = changed.iter().map(|(stock, _)| stock.sku.to_string()).collect();
     let on_hand = numbers(|stock| stock.on_hand);
     let reserved = numbers(|stock| stock.reserved);
     let taken = numbers(|stock| stock.taken);
@@ -95,10 +96,9 @@ pub(super) async fn save(on: &Transaction<'_>, changed: &[(&Stock, u64)], now: T
     let versions = numbers(|stock| to_bigint(stock.version));
     let currencies: Vec<String> = changed.iter().map(|(stock, _)| stock.price.currency().into()).collect();
     let expected: Vec<i64> = changed.iter().map(|(_, expected)| to_bigint(*expected)).collect();
-    let found =
-        execute(on, UPDATE, &[&skus, &on_hand, &reserved, &taken, &prices, &currencies, &versions, &expected, &now])
-            .await?;
-    if found == changed.len() as u64 { Ok(()) } else { Err(changed_under_lock("stock", changed.len(), found)) }
+    let values = values![skus, on_hand, reserved, taken, prices, currencies, versions, expected, now];
+    writes.add_exactly(changed.len(), UPDATE, values);
+    writes
 }
 
 fn read(row: &Row) -> Result<Stock, StoreError> {

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use saga_contract::{Items, PricedItem, Quantity, Sku};
 use saga_runtime::core::Time;
-use saga_runtime::store::{Param, execute, query, together};
-use saga_runtime::{StoreError, Transaction};
+use saga_runtime::store::{Value, Writes, query};
+use saga_runtime::{StoreError, Transaction, values};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::{changed_under_lock, corrupt, from_bigint, stock, to_bigint};
+use super::{corrupt, from_bigint, stock, to_bigint};
 use crate::domain::{Reservation, ReservationState, Stock, Warehouse};
 
 const LOCK: &str = "
@@ -45,12 +45,7 @@ pub(super) async fn lock(
     Ok(Warehouse::new(stock::lock(on, &skus).await?, reservations))
 }
 
-pub(super) async fn save(
-    on: &Transaction<'_>,
-    before: &Warehouse,
-    after: &Warehouse,
-    now: Time,
-) -> Result<(), StoreError> {
+pub(super) fn writes(before: &Warehouse, after: &Warehouse, now: Time) -> Writes {
     let changed = after.reservations().filter(|(saga, known)| before.reservation(saga) != Some(known));
     let (mut new, mut moved, mut replaced) = (Vec::new(), Vec::new(), Vec::new());
     for entry in changed {
@@ -63,10 +58,26 @@ pub(super) async fn save(
             }
         }
     }
-    let supplies = changed_supplies(before, after);
-    let old = together(delete(on, &replaced), update(on, &moved, now));
-    together(old, together(insert(on, &new, now), stock::save(on, &supplies, now))).await?;
-    Ok(())
+    let mut writes = Writes::default();
+    if !replaced.is_empty() {
+        let (sagas, expected) = expected(&replaced);
+        writes.add_exactly(lines(&replaced), DELETE, values![sagas, expected]);
+    }
+    if !moved.is_empty() {
+        let (sagas, expected) = expected(&moved);
+        let states: Vec<&str> = moved.iter().map(|((_, known), _)| known.state.as_str()).collect();
+        let versions: Vec<i64> = moved.iter().map(|((_, known), _)| to_bigint(known.version)).collect();
+        writes.add_exactly(lines(&moved), UPDATE, values![sagas, states, versions, expected, now]);
+    }
+    if !new.is_empty() {
+        writes.add(INSERT, inserted(&new, now));
+    }
+    writes.and(stock::writes(&changed_supplies(before, after), now))
+}
+
+/// Every line of these reservations was locked.
+fn lines(entries: &[(Entry<'_>, &Reservation)]) -> usize {
+    entries.iter().map(|(_, old)| old.items.len()).sum()
 }
 
 fn changed_supplies<'a>(before: &'a Warehouse, after: &'a Warehouse) -> Vec<(&'a Stock, u64)> {
@@ -74,54 +85,22 @@ fn changed_supplies<'a>(before: &'a Warehouse, after: &'a Warehouse) -> Vec<(&'a
     with_old.filter(|(now, old)| now != old).map(|(now, old)| (now, old.version)).collect()
 }
 
-async fn delete(on: &Transaction<'_>, replaced: &[(Entry<'_>, &Reservation)]) -> Result<(), StoreError> {
-    let (sagas, expected) = expected(replaced);
-    change(on, DELETE, &[&sagas, &expected], replaced).await
-}
-
-async fn update(on: &Transaction<'_>, moved: &[(Entry<'_>, &Reservation)], now: Time) -> Result<(), StoreError> {
-    let (sagas, expected) = expected(moved);
-    let states: Vec<&str> = moved.iter().map(|((_, known), _)| known.state.as_str()).collect();
-    let versions: Vec<i64> = moved.iter().map(|((_, known), _)| to_bigint(known.version)).collect();
-    change(on, UPDATE, &[&sagas, &states, &versions, &expected, &now], moved).await
-}
-
-/// Runs a statement that must find every line of these reservations as it was locked.
-async fn change(
-    on: &Transaction<'_>,
-    sql: &str,
-    params: &[Param<'_>],
-    entries: &[(Entry<'_>, &Reservation)],
-) -> Result<(), StoreError> {
-    if entries.is_empty() {
-        return Ok(());
-    }
-    let lines = entries.iter().map(|(_, old)| old.items.len()).sum();
-    let found = execute(on, sql, params).await?;
-    if found == lines as u64 { Ok(()) } else { Err(changed_under_lock("reservations", lines, found)) }
-}
-
 fn expected(entries: &[(Entry<'_>, &Reservation)]) -> (Vec<Uuid>, Vec<i64>) {
     entries.iter().map(|((saga, _), old)| (**saga, to_bigint(old.version))).unzip()
 }
 
-async fn insert(on: &Transaction<'_>, new: &[Entry<'_>], now: Time) -> Result<(), StoreError> {
-    if new.is_empty() {
-        return Ok(());
-    }
+fn inserted(new: &[Entry<'_>], now: Time) -> Vec<Value> {
     let lines: Vec<(Entry<'_>, &PricedItem)> =
         new.iter().flat_map(|entry| entry.1.items.iter().map(|line| (*entry, line))).collect();
     let sagas: Vec<Uuid> = lines.iter().map(|((saga, _), _)| **saga).collect();
     let orders: Vec<Uuid> = lines.iter().map(|((_, known), _)| known.order).collect();
-    let skus: Vec<&str> = lines.iter().map(|(_, line)| line.sku.as_str()).collect();
+    let skus: Vec<String> = lines.iter().map(|(_, line)| line.sku.to_string()).collect();
     let quantities: Vec<i64> = lines.iter().map(|(_, line)| line.quantity.get()).collect();
     let prices: Vec<i64> = lines.iter().map(|(_, line)| line.price.amount()).collect();
     let currencies: Vec<String> = lines.iter().map(|(_, line)| line.price.currency().into()).collect();
     let states: Vec<&str> = lines.iter().map(|((_, known), _)| known.state.as_str()).collect();
     let versions: Vec<i64> = lines.iter().map(|((_, known), _)| to_bigint(known.version)).collect();
-    let columns: [Param<'_>; 9] = [&sagas, &orders, &skus, &quantities, &prices, &currencies, &states, &versions, &now];
-    execute(on, INSERT, &columns).await?;
-    Ok(())
+    values![sagas, orders, skus, quantities, prices, currencies, states, versions, now]
 }
 
 async fn lock_reservations(

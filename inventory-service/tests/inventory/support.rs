@@ -52,8 +52,8 @@ impl Inventory {
         let mut client = self.pool.get().await?;
         let transaction = Transaction::begin(&mut client).await?;
         let batch = Vec::from_iter(batch);
-        let Decided { verdicts, save, .. } = self.messages.handle(&transaction, &batch, clock::now()).await?;
-        save.await?;
+        let Decided { verdicts, writes, .. } = self.messages.handle(&transaction, &batch, clock::now()).await?;
+        writes.send(&transaction).await?;
         transaction.commit().await?;
         Ok(verdicts)
     }

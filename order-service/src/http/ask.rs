@@ -140,7 +140,7 @@ async fn decide_locked<T>(
     let request = ledger.get_mut(order).ok_or(ApiError::UnknownOrder(number.get()))?;
     let (value, event) = decide(request, now)?;
     let request = request.clone();
-    ledger.save(transaction).await?;
+    ledger.writes().send(transaction).await?;
     Ok(((value, request), event.into_iter().map(Into::into).collect()))
 }
 

@@ -54,7 +54,7 @@ impl Messages {
         transaction: &'a Transaction<'a>,
         batch: &[&Message],
         now: Time,
-    ) -> Result<Decided<'a>, StoreError> {
+    ) -> Result<Decided, StoreError> {
         let jobs: Vec<Result<Job, Verdict>> = batch.iter().copied().map(Job::read).collect();
         let known = || jobs.iter().filter_map(|job| job.as_ref().ok());
         let ledger = Ledger::lock(transaction, known().map(|job| job.order));
@@ -68,11 +68,7 @@ impl Messages {
         let outcomes = batch.iter().filter(|message| tells_an_outcome(&message.kind));
         let outcomes = outcomes.filter_map(|message| ledger.get(message.subject.parse().ok()?).cloned()).collect();
         let waiters = self.waiters.clone();
-        let save = async move {
-            together(ledger.save(transaction), effects.save(transaction, now)).await?;
-            Ok(())
-        };
-        Ok(Decided::new(verdicts, save).then(move || waiters.tell(outcomes)))
+        Ok(Decided::new(verdicts, ledger.writes().and(effects.writes(now))).then(move || waiters.tell(outcomes)))
     }
 }
 

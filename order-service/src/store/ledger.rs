@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use saga_contract::{Money, OrderNumber, Reason};
-use saga_runtime::StoreError;
-use saga_runtime::store::{Param, Transaction, execute, query};
+use saga_contract::{Money, OrderNumber};
+use saga_runtime::store::{Transaction, Writes, query};
+use saga_runtime::{StoreError, values};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
@@ -86,16 +86,15 @@ impl Ledger {
         self.current.get_mut(&order)
     }
 
-    /// Writes what changed.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn save(self, transaction: &Transaction<'_>) -> Result<(), StoreError> {
+    /// What changed.
+    #[must_use]
+    pub fn writes(self) -> Writes {
         let pairs = self.stored.values().zip(self.current.values());
         let (stored, changed): (Vec<&Request>, Vec<&Request>) =
             pairs.filter(|(stored, current)| stored != current).unzip();
+        let mut writes = Writes::default();
         if changed.is_empty() {
-            return Ok(());
+            return writes;
         }
         let orders: Vec<Uuid> = changed.iter().map(|r| r.order).collect();
         let expected: Vec<i64> = stored.iter().map(|r| version(r)).collect();
@@ -103,38 +102,31 @@ impl Ledger {
         let granted: Vec<bool> = changed.iter().map(|r| r.granted).collect();
         let cancelling: Vec<bool> = changed.iter().map(|r| r.cancellation_requested).collect();
         let states: Vec<&str> = changed.iter().map(|r| end_state(r).as_str()).collect();
-        let reasons: Vec<Option<&str>> =
-            changed.iter().map(|r| r.end.as_ref().map(|end| end.reason.as_str())).collect();
+        let reasons: Vec<Option<String>> =
+            changed.iter().map(|r| r.end.as_ref().map(|end| end.reason.to_string())).collect();
         let lives = || changed.iter().map(|r| r.life.as_ref());
         let order_states: Vec<Option<&str>> = lives().map(|life| life.map(|order| order.state.as_str())).collect();
-        let order_reasons: Vec<Option<&str>> = lives().map(|life| life?.reason.as_ref().map(Reason::as_str)).collect();
+        let order_reasons: Vec<Option<String>> = lives().map(|life| Some(life?.reason.as_ref()?.to_string())).collect();
         let totals: Vec<Option<Money>> = lives().map(|life| life?.total).collect();
         let amounts: Vec<Option<i64>> = totals.iter().map(|total| total.map(Money::amount)).collect();
         let currencies: Vec<Option<String>> =
             totals.iter().map(|total| Some(total.as_ref()?.currency().to_string())).collect();
-        let params: [Param<'_>; 11] = [
-            &orders,
-            &expected,
-            &versions,
-            &granted,
-            &cancelling,
-            &states,
-            &reasons,
-            &order_states,
-            &order_reasons,
-            &amounts,
-            &currencies,
+        let values = values![
+            orders,
+            expected,
+            versions,
+            granted,
+            cancelling,
+            states,
+            reasons,
+            order_states,
+            order_reasons,
+            amounts,
+            currencies
         ];
-        all_written(execute(transaction, UPDATE, &params).await?, changed.len())
+        writes.add_exactly(changed.len(), UPDATE, values);
+        writes
     }
-}
-
-/// Rows are locked before they are changed, so one that is not as expected is a fault of ours.
-fn all_written(rows: u64, expected: usize) -> Result<(), StoreError> {
-    if usize::try_from(rows) == Ok(expected) {
-        return Ok(());
-    }
-    Err(StoreError::Corrupt { what: "orders".to_owned(), why: format!("{rows} of {expected} rows were as expected") })
 }
 
 fn version(request: &Request) -> i64 {

@@ -60,7 +60,7 @@ impl Catalogue {
             let Entry { name, category, price, .. } = pet.entry.clone();
             let event = self.event(&pet, &PetUpdated { pet: pet.id, pet_id: number, name, status, category, price })?;
             pets.set(pet.clone());
-            pets.save(transaction).await?;
+            pets.writes().send(transaction).await?;
             Ok((pet, vec![event]))
         };
         self.writer.write(work).await
@@ -78,7 +78,7 @@ impl Catalogue {
             let status = PetStatus::Available;
             let event = self.event(&pet, &PetDeleted { pet: pet.id, pet_id: number, name, status, category, price })?;
             pets.set(pet);
-            pets.save(transaction).await?;
+            pets.writes().send(transaction).await?;
             Ok(((), vec![event]))
         };
         self.writer.write(work).await

@@ -35,7 +35,7 @@ impl PetHandler {
         transaction: &'a Transaction<'a>,
         batch: &[&Message],
         now: Time,
-    ) -> Result<Decided<'a>, StoreError> {
+    ) -> Result<Decided, StoreError> {
         let asked: Vec<Result<Asked, Verdict>> = batch.iter().copied().map(Asked::parse).collect();
         let good = || asked.iter().flatten();
         let pets = Pets::lock(transaction, good().map(Asked::pet_number));
@@ -46,7 +46,7 @@ impl PetHandler {
             Err(parked) => parked,
         };
         let verdicts = batch.iter().copied().zip(asked).map(answer).collect();
-        Ok(Decided::new(verdicts, participant.save(transaction, now)))
+        Ok(Decided::new(verdicts, participant.writes(now)))
     }
 }
 

@@ -6,8 +6,8 @@ use saga_contract::messages::{
 use saga_contract::{PetNumber, PetStatus, Reason, processes, steps};
 use saga_runtime::core::effect::{Effect, EffectState, OnDo, OnUndo, on_do, on_undo};
 use saga_runtime::core::{Body, Ids, Message, PayloadError, Time};
-use saga_runtime::store::together;
-use saga_runtime::{Effects, StoreError, Transaction, Verdict};
+use saga_runtime::store::Writes;
+use saga_runtime::{Effects, Verdict};
 use uuid::Uuid;
 
 use super::{Asked, Request};
@@ -50,13 +50,10 @@ impl Participant {
         &self.effects
     }
 
-    /// Writes what was changed.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn save(self, transaction: &Transaction<'_>, now: Time) -> Result<(), StoreError> {
-        together(self.pets.save(transaction), self.effects.save(transaction, now)).await?;
-        Ok(())
+    /// What was changed.
+    #[must_use]
+    pub fn writes(self, now: Time) -> Writes {
+        self.pets.writes().and(self.effects.writes(now))
     }
 
     /// Does what a message asks for, once, and answers it.

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 
 use saga_contract::{PetNumber, PetStatus};
 use saga_runtime::StoreError;
-use saga_runtime::store::{Param, Statements, Transaction, execute, query, query_opt};
+use saga_runtime::store::{Statements, Transaction, Value, Writes, execute, query, query_opt};
+use saga_runtime::values;
 use tokio_postgres::types::Json;
 use uuid::Uuid;
 
@@ -103,45 +104,38 @@ impl Pets {
         self.known.insert(pet.number, pet);
     }
 
-    /// Writes what was changed.
-    ///
-    /// # Errors
-    /// [`StoreError`]; [`StoreError::Corrupt`] when a row is not the one that was locked.
-    pub async fn save(self, transaction: &Transaction<'_>) -> Result<(), StoreError> {
+    /// What was changed.
+    #[must_use]
+    pub fn writes(self) -> Writes {
         let changed = self.known.values().filter(|pet| self.stored.get(&pet.number) != Some(&pet.version));
         let (rows, stored): (Vec<PetRow>, Vec<Option<i64>>) =
             changed.map(|pet| (PetRow::from(pet), self.stored.get(&pet.number).map(|v| row::to_int8(*v)))).unzip();
-        if rows.is_empty() {
-            return Ok(());
+        let mut writes = Writes::default();
+        if !rows.is_empty() {
+            let count = rows.len();
+            let (sql, values) = if self.described { update(rows, stored) } else { move_on(&rows, stored) };
+            writes.add_exactly(count, sql, values);
         }
-        let numbers: Vec<i64> = rows.iter().map(PetRow::number).collect();
-        let written = if self.described {
-            execute(transaction, UPDATE, &[&Json(&rows), &numbers, &stored]).await?
-        } else {
-            move_on(transaction, &rows, &numbers, &stored).await?
-        };
-        if written == rows.len() as u64 {
-            return Ok(());
-        }
-        Err(corrupt(format!("{} were to be changed, {written} had the version that was locked", rows.len())))
+        writes
     }
 }
 
-async fn move_on(
-    transaction: &Transaction<'_>,
-    rows: &[PetRow],
-    numbers: &[i64],
-    stored: &[Option<i64>],
-) -> Result<u64, StoreError> {
+fn update(rows: Vec<PetRow>, stored: Vec<Option<i64>>) -> (&'static str, Vec<Value>) {
+    let numbers: Vec<i64> = rows.iter().map(PetRow::number).collect();
+    (UPDATE, values![Json(rows), numbers, stored])
+}
+
+fn move_on(rows: &[PetRow], stored: Vec<Option<i64>>) -> (&'static str, Vec<Value>) {
+    let numbers: Vec<i64> = rows.iter().map(PetRow::number).collect();
     let versions: Vec<i64> = rows.iter().map(|row| row.version).collect();
     let statuses: Vec<&str> = rows.iter().map(|row| row.status.as_str()).collect();
     let holder = |of: fn(&PetRow) -> Option<Uuid>| rows.iter().map(of).collect::<Vec<_>>();
     let (reserved_by_order, reserved_by_saga) =
         (holder(|row| row.reserved_by_order), holder(|row| row.reserved_by_saga));
     let (sold_to_order, sold_to_saga) = (holder(|row| row.sold_to_order), holder(|row| row.sold_to_saga));
-    let params: [Param<'_>; 8] =
-        [&numbers, &stored, &versions, &statuses, &reserved_by_order, &reserved_by_saga, &sold_to_order, &sold_to_saga];
-    execute(transaction, MOVE_ON, &params).await
+    let values =
+        values![numbers, stored, versions, statuses, reserved_by_order, reserved_by_saga, sold_to_order, sold_to_saga];
+    (MOVE_ON, values)
 }
 
 /// The pet of this number, deleted ones included.

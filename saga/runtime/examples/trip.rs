@@ -70,7 +70,7 @@ impl Handler for Agency {
             let keys = batch.iter().filter_map(|m| Some((m.saga_id?, meaning(&m.kind)?.1)));
             let mut effects = Effects::lock(tx, keys).await?;
             let verdicts = batch.iter().map(|message| self.on_message(message, &mut effects, now)).collect();
-            Ok(Decided::new(verdicts, effects.save(tx, now)))
+            Ok(Decided::new(verdicts, effects.writes(now)))
         })
     }
 }
@@ -130,8 +130,8 @@ pub fn trips(config: config::ProcessConfig) -> Result<Process, Box<dyn std::erro
     let sagas = Arc::new(Orchestrator::new(vec![saga], &ids, Timings::default(), process.metrics()));
     process.consume("agency", Arc::new(Agency(ids)));
     process.consume("trips", sagas.clone());
-    let writer = process.writer();
-    process.background("alarms", |stop| wake_always(sagas, writer, stop));
+    let (writer, broker) = (process.writer(), process.broker());
+    process.background("alarms", |stop| wake_always(sagas, writer, broker, stop));
     Ok(process)
 }
 

@@ -27,6 +27,9 @@ pub enum StoreError {
     /// The message was handled or set aside before, or by another copy meanwhile; this transaction is rolled back.
     #[error("the same message was handled or set aside before, or by another copy of the process meanwhile")]
     Overtaken,
+    /// A statement failed before, and nobody heeded it.
+    #[error("a statement of the transaction failed, so nothing of it is committed")]
+    Aborted,
     /// The transaction was shared with others; all hear the same.
     #[error("{0}")]
     Shared(Arc<StoreError>),
@@ -64,7 +67,7 @@ impl StoreError {
             Self::Pool(_) => Remedy::Wait,
             Self::Shared(error) => error.remedy(),
             Self::Overtaken => Remedy::Again,
-            Self::Corrupt { .. } | Self::Clock { .. } | Self::Panicked => Remedy::Person,
+            Self::Corrupt { .. } | Self::Aborted | Self::Clock { .. } | Self::Panicked => Remedy::Person,
         }
     }
 
@@ -80,6 +83,9 @@ impl StoreError {
     }
 }
 
+/// The SQLSTATE of `overtaken()`; that of `expect_rows()`, a fault of ours, is for a person like any other.
+const OVERTAKEN: &str = "SG002";
+
 /// What the client met by itself on a connection that it had: it lost it; or there is a value that it can neither write
 /// nor read, now or ever.
 fn remedy_without_code(error: &tokio_postgres::Error) -> Remedy {
@@ -90,6 +96,7 @@ fn remedy_without_code(error: &tokio_postgres::Error) -> Remedy {
 
 fn remedy_of(code: &SqlState) -> Remedy {
     if [SqlState::UNIQUE_VIOLATION, SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED].contains(code)
+        || code.code() == OVERTAKEN
     {
         return Remedy::Again;
     }

@@ -7,12 +7,12 @@ use futures_util::future::BoxFuture;
 use saga_core::{Message, MessageRef, Time};
 
 use crate::error::StoreError;
-use crate::store::Transaction;
+use crate::store::{Transaction, Writes};
 
 /// Handles the messages of a queue.
 pub trait Handler: Send + Sync + 'static {
     /// Handles a batch inside the transaction of its delivery, and says what becomes of each
-    /// message, in order. Nothing is changed before what is returned is run: should some of the messages
+    /// message, in order. It changes nothing itself, and returns what is to be written: should some of the messages
     /// turn out to have been handled before, the decisions are dropped with the transaction, and it is called again, in
     /// another one, without them.
     ///
@@ -40,24 +40,24 @@ pub trait Handler: Send + Sync + 'static {
 pub const NO_NEWS: &str = "an older or repeated version";
 
 /// A batch being handled.
-pub type Handling<'a> = BoxFuture<'a, Result<Decided<'a>, StoreError>>;
+pub type Handling<'a> = BoxFuture<'a, Result<Decided, StoreError>>;
 
 /// What a handler makes of a batch.
-pub struct Decided<'a> {
+pub struct Decided {
     /// What became of each message, in order.
     pub verdicts: Vec<Verdict>,
-    /// Writes what changed. The pipeline runs it together with its own writes, in one round trip.
-    pub save: BoxFuture<'a, Result<(), StoreError>>,
+    /// What changed. The pipeline sends it together with its own writes and COMMIT, in one round trip.
+    pub writes: Writes,
     /// Called once all of it is committed. For telling those who wait in this process; nothing that must happen belongs
     /// here.
     pub committed: Box<dyn FnOnce() + Send>,
 }
 
-impl<'a> Decided<'a> {
+impl Decided {
     /// These verdicts, and what writes the changes behind them.
     #[must_use]
-    pub fn new(verdicts: Vec<Verdict>, save: impl Future<Output = Result<(), StoreError>> + Send + 'a) -> Self {
-        Self { verdicts, save: Box::pin(save), committed: Box::new(|| ()) }
+    pub fn new(verdicts: Vec<Verdict>, writes: Writes) -> Self {
+        Self { verdicts, writes, committed: Box::new(|| ()) }
     }
 
     /// And who is told once that is committed.
@@ -69,7 +69,7 @@ impl<'a> Decided<'a> {
     /// These verdicts, by a handler that has nothing to write.
     #[must_use]
     pub fn nothing_to_write(verdicts: Vec<Verdict>) -> Self {
-        Self::new(verdicts, std::future::ready(Ok(())))
+        Self::new(verdicts, Writes::default())
     }
 }
 

@@ -5,7 +5,7 @@
 //! ([`Pause`]) and opens a new one, with the topology declared before anything else.
 
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
@@ -80,7 +80,19 @@ struct Inner {
     options: Options,
     consuming: watch::Sender<Link>,
     publishing: watch::Sender<Link>,
+    progress: Mutex<Progress>,
     counters: Counters,
+}
+
+/// How far the consumers are with what lay in their queues when they came to them.
+#[derive(Debug, Clone, Copy)]
+enum Progress {
+    /// They consume nothing.
+    Away,
+    /// In so many queues some of it is not handled yet.
+    Behind(usize),
+    /// All of it is handled, since then.
+    CaughtUp(Instant),
 }
 
 impl Broker {
@@ -105,6 +117,7 @@ impl Broker {
             options,
             consuming: link(),
             publishing: link(),
+            progress: Mutex::new(Progress::Away),
             counters: Counters::default(),
         })))
     }
@@ -131,6 +144,35 @@ impl Broker {
     #[must_use]
     pub fn counters(&self) -> &Counters {
         &self.0.counters
+    }
+
+    /// For how long all that lay in the queues when this process came, or came back, to them has been handled. `None` while
+    /// it is not, or while nothing is consumed.
+    #[must_use]
+    pub fn caught_up_for(&self) -> Option<Duration> {
+        match *self.progress() {
+            Progress::CaughtUp(since) => Some(since.elapsed()),
+            Progress::Away | Progress::Behind(_) => None,
+        }
+    }
+
+    /// So many queues are consumed from now on.
+    pub(crate) fn consumes(&self, queues: usize) {
+        *self.progress() = if queues == 0 { Progress::CaughtUp(Instant::now()) } else { Progress::Behind(queues) };
+    }
+
+    /// What lay in one more of the queues is handled.
+    pub(crate) fn caught_up_with_one(&self) {
+        let mut progress = self.progress();
+        *progress = match *progress {
+            Progress::Behind(queues) if queues > 1 => Progress::Behind(queues - 1),
+            Progress::Behind(_) => Progress::CaughtUp(Instant::now()),
+            Progress::Away | Progress::CaughtUp(_) => return,
+        };
+    }
+
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.0.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Connects, declares or checks the topology, and leaves: for a command line.
@@ -199,13 +241,20 @@ impl Broker {
     /// Says once what ended a session or an attempt.
     pub(crate) fn ended(&self, purpose: Purpose, error: &BrokerError) {
         self.0.counters.reconnects.inc();
-        self.link(purpose).send_replace(Link::Down { why: error.to_string() });
+        self.down(purpose, error.to_string());
         tracing::warn!(purpose = purpose.word(), %error, "no connection to RabbitMQ; trying again");
     }
 
     /// Says that a session ended because it was meant to.
     pub(crate) fn left(&self, purpose: Purpose) {
-        self.link(purpose).send_replace(Link::Down { why: "the process is stopping".to_owned() });
+        self.down(purpose, "the process is stopping".to_owned());
+    }
+
+    fn down(&self, purpose: Purpose, why: String) {
+        self.link(purpose).send_replace(Link::Down { why });
+        if purpose == Purpose::Consuming {
+            *self.progress() = Progress::Away;
+        }
     }
 
     fn link(&self, purpose: Purpose) -> &watch::Sender<Link> {

@@ -16,8 +16,8 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::connection::{ANSWER, Broker, Pause, Purpose, Session, open_channel};
-use super::counters::Counters;
 use super::error::{BrokerError, within};
+use super::reader::look_at;
 use super::{Deliver, Incoming, arrived};
 use crate::turns::{Turn, Turns};
 
@@ -34,6 +34,8 @@ const GATHER: Duration = Duration::from_millis(50);
 const MOST_UNACKNOWLEDGED: u64 = 64;
 /// How long a batch may go on when its connection has ended, or the process is stopping.
 const FINISH: Duration = Duration::from_secs(4);
+/// When nothing came for so long, the process's other copies have what lay in the queue.
+const QUIET: Duration = Duration::from_secs(1);
 
 /// A queue, and who takes its messages.
 #[derive(Clone)]
@@ -77,8 +79,9 @@ async fn session(
     let Session { connection, mut faults } = session;
     let over = stop.child_token();
     let mut tasks = JoinSet::new();
+    broker.consumes(subscriptions.len());
     for subscription in subscriptions {
-        let taker = Taker::open(&connection, subscription.clone(), broker.counters(), over.clone()).await?;
+        let taker = Taker::open(&connection, subscription.clone(), broker.clone(), over.clone()).await?;
         tasks.spawn(taker.run(turns.clone()));
     }
     let ended = tokio::select! {
@@ -114,11 +117,13 @@ struct Taker {
     channel: Channel,
     consumer: Consumer,
     tag: ShortString,
-    counters: Counters,
+    broker: Broker,
     over: CancellationToken,
     cancelled: bool,
     acknowledged: u64,
     done: Option<Done>,
+    /// What lay in the queue when it was subscribed to: it is handled once everything up to this number is.
+    behind: Option<u64>,
 }
 
 /// What is handled and not acknowledged: everything up to this number, and until when it may wait.
@@ -156,10 +161,12 @@ impl Taker {
     async fn open(
         connection: &Connection,
         subscription: Subscription,
-        counters: &Counters,
+        broker: Broker,
         over: CancellationToken,
     ) -> Result<Self, BrokerError> {
         let channel = open_channel(connection).await?;
+        // Numbers are the channel's own, from 1 on, and the queue's order is theirs.
+        let behind = Some(u64::from(look_at(&channel, subscription.queue).await?.messages));
         // Without a prefetch, memory is the limit.
         let prefetch = channel.basic_qos(PREFETCH, BasicQosOptions::default());
         within(ANSWER, "setting the prefetch", prefetch).await?;
@@ -167,8 +174,19 @@ impl Taker {
         let consume = channel.basic_consume(subscription.queue.into(), "".into(), options, arguments);
         let consumer = within(ANSWER, format!("consuming {}", subscription.queue), consume).await?;
         let tag = consumer.tag();
-        let counters = counters.clone();
-        Ok(Self { subscription, channel, consumer, tag, counters, over, cancelled: false, acknowledged: 0, done: None })
+        let (cancelled, acknowledged, done) = (false, 0, None);
+        let mut taker =
+            Self { subscription, channel, consumer, tag, broker, over, cancelled, acknowledged, done, behind };
+        taker.handled_up_to(0);
+        Ok(taker)
+    }
+
+    /// Says so once what lay in the queue is handled.
+    fn handled_up_to(&mut self, last: u64) {
+        if self.behind.is_some_and(|behind| behind <= last) && !self.over.is_cancelled() {
+            self.behind = None;
+            self.broker.caught_up_with_one();
+        }
     }
 
     async fn run(mut self, turns: Turns) -> Result<(), BrokerError> {
@@ -185,6 +203,7 @@ impl Taker {
     /// Waits for messages to handle and for a turn, and takes what is there by then. `None` when it is over.
     async fn take(&mut self, turns: &Turns) -> Result<Option<(Vec<Arrived>, Turn)>, BrokerError> {
         let (mut all, mut count, mut until_when) = (Vec::new(), 0, None::<Instant>);
+        let quiet = Instant::now() + QUIET;
         while count < BATCH {
             let next = tokio::select! {
                 biased;
@@ -193,6 +212,10 @@ impl Taker {
                 () = until(until_when) => break,
                 () = until(self.done.map(|done| done.until)) => {
                     self.acknowledge().await?;
+                    continue;
+                }
+                () = until(self.behind.filter(|_| all.is_empty()).map(|_| quiet)) => {
+                    self.handled_up_to(u64::MAX);
                     continue;
                 }
             };
@@ -230,8 +253,9 @@ impl Taker {
         let (tag, redelivered) = (delivery.delivery_tag, delivery.redelivered);
         let messages = arrived(delivery);
         let count = messages.len() as u64;
-        self.counters.delivered.inc_by(count);
-        self.counters.redelivered.inc_by(if redelivered { count } else { 0 });
+        let counters = self.broker.counters();
+        counters.delivered.inc_by(count);
+        counters.redelivered.inc_by(if redelivered { count } else { 0 });
         Ok(Arrived { messages, tag })
     }
 
@@ -260,8 +284,9 @@ impl Taker {
             self.acknowledge().await?;
             return if self.over.is_cancelled() { Ok(false) } else { Err(BrokerError::GivenUp(queue)) };
         }
-        self.counters.batches.inc();
+        self.broker.counters().batches.inc();
         if let Some(last) = batch.last {
+            self.handled_up_to(last);
             let until = self.done.map_or_else(|| Instant::now() + GATHER, |done| done.until);
             self.done = Some(Done { last, until });
             if again || last - self.acknowledged >= MOST_UNACKNOWLEDGED || until <= Instant::now() {

@@ -48,7 +48,7 @@ impl Delivery {
         // On the heap: its statements that travel together make it large, and whoever awaits it would be larger still.
         let settled = Box::pin(attempt.settle(handler.as_ref(), arrived, held)).await;
         let after = settled.inspect_err(|_| self.repeats.expect(queue, true))?;
-        transaction.commit().await?;
+        drop(transaction);
         self.publish.committed(&client, self.topology, after.outbound, &after.again).await;
         (after.committed)();
         if count > 0 {
@@ -134,7 +134,7 @@ impl<'a> Attempt<'a> {
         known(self.transaction, self.queue, references, &keys).await
     }
 
-    async fn decide<'b>(self, handler: &'b dyn Handler, batch: &'b [&'b Message]) -> Result<Decided<'b>, StoreError>
+    async fn decide<'b>(self, handler: &'b dyn Handler, batch: &'b [&'b Message]) -> Result<Decided, StoreError>
     where
         'a: 'b,
     {
@@ -176,15 +176,15 @@ impl<'a> Attempt<'a> {
         (fresh, repeated)
     }
 
-    /// The handler's changes, inbox, journal and outbox: one round trip. What comes back is for after the commit.
+    /// The handler's changes, inbox, journal, outbox and COMMIT: one round trip. What comes back is for after it.
     async fn write(
         self,
         fresh: &[Candidate],
-        decided: Decided<'_>,
+        decided: Decided,
         repeated: Vec<MessageRef>,
         looked: bool,
     ) -> Result<After, StoreError> {
-        let Decided { verdicts, save, committed } = decided;
+        let Decided { verdicts, writes, committed } = decided;
         let mut done = Vec::with_capacity(fresh.len());
         for (candidate, verdict) in fresh.iter().zip(verdicts) {
             match verdict {
@@ -206,7 +206,8 @@ impl<'a> Attempt<'a> {
         let received = Receipts { consumer: self.queue, now: self.now, receipts: &receipts, unseen };
         let send: Vec<Outgoing> = done.into_iter().flat_map(|(_, output)| output.send).collect();
         let recorded = record(self.transaction, self.delivery.topology, received, send, &resend);
-        let (_, (outbound, again)) = together(save, recorded).await?;
+        let last = together(writes.send(self.transaction), recorded);
+        let (_, (outbound, again)) = self.transaction.commit_with(last).await?;
         Ok(After { outbound, again, committed })
     }
 

@@ -18,10 +18,9 @@ use std::time::Duration;
 use refinery::Runner;
 use saga_core::{Decision, Definition, Direction, Engine, Ids, Input, Instance, Note, Refusal, Time, Timings};
 
-use crate::error::StoreError;
 use crate::handler::{Again, Outgoing, Output, Verdict};
 use crate::metrics::Metrics;
-use crate::store::Transaction;
+use crate::store::Writes;
 use store::Sagas;
 
 pub use dead_letters::DeadLetters;
@@ -78,6 +77,12 @@ impl Orchestrator {
         self.engines.values().map(|engine| &engine.definition)
     }
 
+    /// How long participants have for an answer before they are asked again.
+    fn resend_after(&self) -> Duration {
+        let first = self.engines.values().map(|engine| engine.timings.resend.first).max();
+        first.and_then(|first| Duration::try_from(first).ok()).unwrap_or_default()
+    }
+
     /// The engine that a saga was started with.
     pub(crate) fn engine_of(&self, saga: &Instance) -> Option<&Engine> {
         let mut engines = self.engines.iter();
@@ -112,14 +117,14 @@ impl Orchestrator {
         answered.collect()
     }
 
-    /// Writes what changed, counts it, and says what a person should know.
-    async fn save(&self, sagas: Sagas, transaction: &Transaction<'_>, now: Time) -> Result<(), StoreError> {
+    /// What changed; counts it, and says what a person should know.
+    fn writes(&self, sagas: Sagas, now: Time) -> Writes {
         for Answered { step, outcome, took, undos } in &sagas.answered {
             self.metrics.step_answered(step, outcome, *took);
             self.metrics.compensation_attempts.inc_by(*undos);
         }
         sagas.changed().for_each(|(before, next)| self.observe(before, next));
-        sagas.save(transaction, now).await
+        sagas.writes(now)
     }
 
     fn observe(&self, before: Option<&Instance>, next: &Instance) {

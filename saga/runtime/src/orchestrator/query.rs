@@ -6,8 +6,9 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::store::read_row;
+use crate::clock::MOST_APART;
 use crate::error::StoreError;
-use crate::store::{Param, Pool, Transaction, query, query_opt};
+use crate::store::{Param, Pool, Transaction, day_of, query, query_opt};
 
 const LIST: &str = "
     SELECT id, definition, subject, phase, reason, needs_intervention, started_at, updated_at, ended_at
@@ -23,10 +24,11 @@ const FIND: &str = "
     UNION ALL SELECT id, state FROM sagas WHERE subject = $1::text LIMIT 1";
 
 // A saga that goes on trying for days has many; nobody reads more of them at once.
-const SENT: &str = "SELECT body FROM journal WHERE saga_id = $1 ORDER BY seq LIMIT 1000";
+const SENT: &str = "SELECT body FROM journal WHERE saga_id = $1 AND day >= $2 ORDER BY seq LIMIT 1000";
 
 const RECEIVED: &str = "
-    SELECT id, type, received_at, note, body FROM inbox WHERE saga_id = $1 ORDER BY received_at LIMIT 1000";
+    SELECT id, type, received_at, note, body FROM inbox
+    WHERE saga_id = $1 AND day >= $2 ORDER BY received_at LIMIT 1000";
 
 /// Which sagas to list, newest first.
 #[derive(Debug, Clone, Default)]
@@ -154,15 +156,17 @@ pub async fn find(pool: &Pool, id: Uuid) -> Result<Option<Instance>, StoreError>
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn timeline(pool: &Pool, saga: Uuid) -> Result<Vec<Entry>, StoreError> {
-    let client = pool.get().await?;
+pub async fn timeline(pool: &Pool, saga: &Instance) -> Result<Vec<Entry>, StoreError> {
+    let mut client = pool.get().await?;
+    let reading = Transaction::of_one_saga(&mut client).await?;
+    let params: [Param<'_>; 2] = [&saga.id, &day_of(saga.started_at - MOST_APART)];
     let mut entries = Vec::new();
-    for row in query(&client, RECEIVED, &[&saga]).await? {
+    for row in query(&reading, RECEIVED, &params).await? {
         let body: Option<Vec<u8>> = row.get(4);
         let message = body.as_deref().map(parse).transpose()?;
         entries.push(received(&row, message.as_ref()));
     }
-    for row in query(&client, SENT, &[&saga]).await? {
+    for row in query(&reading, SENT, &params).await? {
         entries.push(Entry::sent(&parse(row.get(0))?));
     }
     // What came in led to what went out with the same time.

@@ -9,7 +9,8 @@ use uuid::Uuid;
 
 use super::Answered;
 use crate::error::StoreError;
-use crate::store::{Param, Statements, Transaction, execute, query, together};
+use crate::store::{Statements, Transaction, Writes, execute, query};
+use crate::values;
 
 const LOCK: &str = "SELECT id, state FROM sagas WHERE id = ANY($1) ORDER BY id FOR UPDATE";
 
@@ -37,7 +38,7 @@ const INSERT: &str = "
                                 $8::bool[], $9::timestamptz[], $10::timestamptz[], $11::timestamptz[], $12::json[]) AS t
     ORDER BY 1";
 
-// Names the version that it expects; a row that is not there, or not at that version, is an error.
+// Names the version that it expects.
 const UPDATE: &str = "
     UPDATE sagas s SET version = t.version, phase = t.phase, reason = t.reason,
            needs_intervention = t.needs_intervention, alarm = t.alarm, ended_at = t.ended_at, state = t.state,
@@ -115,30 +116,24 @@ impl Sagas {
         self.postponed.push(id);
     }
 
-    /// Writes what changed.
-    pub(crate) async fn save(self, transaction: &Transaction<'_>, now: Time) -> Result<(), StoreError> {
-        let (old, new): (Vec<&Instance>, Vec<&Instance>) =
-            self.changed.values().partition(|s| self.stored.contains_key(&s.id));
-        let written = together(insert(transaction, &new, now), self.update(transaction, &old, now));
-        together(postpone(transaction, &self.postponed, now), written).await?;
-        Ok(())
-    }
-
-    async fn update(&self, transaction: &Transaction<'_>, sagas: &[&Instance], now: Time) -> Result<(), StoreError> {
-        if sagas.is_empty() {
-            return Ok(());
+    /// What changed.
+    pub(crate) fn writes(self, now: Time) -> Writes {
+        let Self { stored, changed, postponed, .. } = self;
+        let (old, new): (Vec<Instance>, Vec<Instance>) =
+            changed.into_values().partition(|saga| stored.contains_key(&saga.id));
+        let mut writes = Writes::default();
+        if !new.is_empty() {
+            insert(&mut writes, new, now);
         }
-        let expected: Vec<i64> = sagas.iter().map(|s| int8(self.stored.get(&s.id).map_or(0, |s| s.version))).collect();
-        let columns = Columns::of(sagas, now);
-        let c = &columns;
-        let params: [Param<'_>; 10] =
-            [&c.ids, &expected, &c.versions, &c.phases, &c.reasons, &c.marks, &c.alarms, &c.ended, &now, &c.states];
-        let updated = execute(transaction, UPDATE, &params).await?;
-        if updated == sagas.len() as u64 {
-            return Ok(());
+        if !old.is_empty() {
+            let expected =
+                old.iter().map(|saga| int8(stored.get(&saga.id).map_or(0, |stored| stored.version))).collect();
+            update(&mut writes, old, expected, now);
         }
-        let why = format!("{} of {} rows were at the version expected, though they were locked", updated, sagas.len());
-        Err(StoreError::Corrupt { what: "sagas".to_owned(), why })
+        if !postponed.is_empty() {
+            writes.add(POSTPONE, values![postponed, now + LOOK_AGAIN]);
+        }
+        writes
     }
 }
 
@@ -171,37 +166,39 @@ pub(super) async fn postpone(on: &impl Statements, ids: &[Uuid], now: Time) -> R
     Ok(())
 }
 
-async fn insert(transaction: &Transaction<'_>, sagas: &[&Instance], now: Time) -> Result<(), StoreError> {
-    if sagas.is_empty() {
-        return Ok(());
-    }
-    let columns = Columns::of(sagas, now);
-    let c = &columns;
-    let definitions: Vec<&str> = sagas.iter().map(|s| s.definition.as_str()).collect();
+fn insert(writes: &mut Writes, sagas: Vec<Instance>, now: Time) {
+    let definitions: Vec<String> = sagas.iter().map(|s| s.definition.clone()).collect();
     let definition_versions: Vec<i32> = sagas.iter().map(|s| i32::from(s.definition_version)).collect();
-    let subjects: Vec<&str> = sagas.iter().map(|s| s.subject.as_str()).collect();
+    let subjects: Vec<String> = sagas.iter().map(|s| s.subject.clone()).collect();
     let started: Vec<Time> = sagas.iter().map(|s| s.started_at).collect();
-    let params: [Param<'_>; 13] = [
-        &c.ids,
-        &c.versions,
-        &definitions,
-        &definition_versions,
-        &subjects,
-        &c.phases,
-        &c.reasons,
-        &c.marks,
-        &c.alarms,
-        &started,
-        &c.ended,
-        &c.states,
-        &now,
+    let Columns { ids, versions, phases, reasons, marks, alarms, ended, states } = Columns::of(sagas, now);
+    let values = values![
+        ids,
+        versions,
+        definitions,
+        definition_versions,
+        subjects,
+        phases,
+        reasons,
+        marks,
+        alarms,
+        started,
+        ended,
+        states,
+        now
     ];
-    execute(transaction, INSERT, &params).await?;
-    Ok(())
+    writes.add(INSERT, values);
+}
+
+fn update(writes: &mut Writes, sagas: Vec<Instance>, expected: Vec<i64>, now: Time) {
+    let rows = sagas.len();
+    let Columns { ids, versions, phases, reasons, marks, alarms, ended, states } = Columns::of(sagas, now);
+    let values = values![ids, expected, versions, phases, reasons, marks, alarms, ended, now, states];
+    writes.add_exactly(rows, UPDATE, values);
 }
 
 /// The columns that both statements write.
-struct Columns<'a> {
+struct Columns {
     ids: Vec<Uuid>,
     versions: Vec<i64>,
     phases: Vec<&'static str>,
@@ -209,11 +206,11 @@ struct Columns<'a> {
     marks: Vec<bool>,
     alarms: Vec<Option<Time>>,
     ended: Vec<Option<Time>>,
-    states: Vec<Json<&'a Instance>>,
+    states: Vec<Json<Instance>>,
 }
 
-impl<'a> Columns<'a> {
-    fn of(sagas: &[&'a Instance], now: Time) -> Self {
+impl Columns {
+    fn of(sagas: Vec<Instance>, now: Time) -> Self {
         Self {
             ids: sagas.iter().map(|s| s.id).collect(),
             versions: sagas.iter().map(|s| int8(s.version)).collect(),
@@ -222,7 +219,7 @@ impl<'a> Columns<'a> {
             marks: sagas.iter().map(|s| s.needs_intervention).collect(),
             alarms: sagas.iter().map(|s| s.alarm).collect(),
             ended: sagas.iter().map(|s| s.phase.is_end().then_some(now)).collect(),
-            states: sagas.iter().map(|s| Json(*s)).collect(),
+            states: sagas.into_iter().map(Json).collect(),
         }
     }
 }

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::store::{self, Sagas};
 use super::{Orchestrator, decide, output};
+use crate::broker::Broker;
 use crate::clock;
 use crate::error::{Remedy, StoreError};
 use crate::handler::Output;
@@ -92,18 +93,26 @@ async fn wake(
                     }
                 }
             }
-            orchestrator.save(sagas, transaction, now).await?;
+            orchestrator.writes(sagas, now).send(transaction).await?;
             Ok::<_, StoreError>((i64::try_from(ids.len()).unwrap_or(i64::MAX), all))
         })
         .await
 }
 
-/// Wakes sagas once a second, and again at once while there are many.
-pub async fn wake_always(orchestrator: Arc<Orchestrator>, writer: Writer, stop: CancellationToken) {
-    let mut next = Instant::now();
+/// Wakes sagas once a second, and again at once while there are many; but none before what lay in this process's queues is
+/// handled, and participants that could not send meanwhile had as long as they have before they are asked again: an answer
+/// that is there comes before the alarm that it is missing.
+pub async fn wake_always(orchestrator: Arc<Orchestrator>, writer: Writer, broker: Broker, stop: CancellationToken) {
+    let (mut next, patience) = (Instant::now(), orchestrator.resend_after());
     loop {
         if let Err(error) = gauges(&orchestrator, writer.pool(), &mut next).await {
             tracing::debug!(%error, "sagas could not be counted");
+        }
+        if broker.caught_up_for().is_none_or(|time| time < patience) {
+            if pause(LOOK_EVERY, &stop).await.is_break() {
+                break;
+            }
+            continue;
         }
         let wait = match wake_due(&orchestrator, &writer, AT_ONCE).await {
             Ok(woken) if woken >= AT_ONCE => Duration::ZERO,

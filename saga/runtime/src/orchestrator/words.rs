@@ -53,7 +53,7 @@ pub async fn say(
             let decision = engine.decide(Some(saga), Input::Operator(&word), now)?;
             let (next, output) = output(decision);
             orchestrator.keep(&mut sagas, next.clone(), now);
-            orchestrator.save(sagas, transaction, now).await?;
+            orchestrator.writes(sagas, now).send(transaction).await?;
             audit(transaction, now, who, name_of(&word), &id.to_string(), Some(why)).await?;
             Ok((next, output))
         })

@@ -36,9 +36,10 @@ const EDITS: &str = "SELECT n, message_id, difference, at FROM edits WHERE parke
 
 const ADD_EDIT: &str = "INSERT INTO edits (parked, n, message_id, difference, at) VALUES ($1, $2, $3, $4, $5)";
 
+// Places only turn its pages: searched for, they would be found in all ranges, by an index that is smaller than the saga's.
 const SENT_FOR_SAGA: &str = "
     SELECT seq, id, time, type, saga_id, body FROM journal
-    WHERE day BETWEEN $1 AND $2 AND time >= $3 AND time < $4 AND seq > $5 AND seq <= $7 AND saga_id = $8
+    WHERE day BETWEEN $1 AND $2 AND time >= $3 AND time < $4 AND seq + 0 > $5 AND seq + 0 <= $7 AND saga_id = $8
     ORDER BY seq LIMIT $6";
 
 const SENT_BETWEEN: &str = "

@@ -6,8 +6,9 @@ use saga_core::effect::{Effect, EffectState};
 use saga_core::{MessageRef, Time};
 use uuid::Uuid;
 
-use super::{Statements, Transaction, execute, query, together};
+use super::{Statements, Transaction, Value, Writes, execute, query};
 use crate::error::StoreError;
+use crate::values;
 
 const LOCK: &str = "
     SELECT e.saga_id, e.step, e.epoch, e.state, e.answer_id, e.answer_time
@@ -108,35 +109,29 @@ impl Effects {
         self.known.insert(key, effect);
     }
 
-    /// Writes what changed.
-    ///
-    /// # Errors
-    /// [`StoreError`]; a unique violation when another copy was first, and the batch is to be run again.
-    pub async fn save(self, transaction: &Transaction<'_>, now: Time) -> Result<(), StoreError> {
+    /// What changed. It meets a unique violation when another copy was first, and the batch is to be run again.
+    #[must_use]
+    pub fn writes(self, now: Time) -> Writes {
         let (old, new): (Vec<_>, Vec<_>) = self.changed.iter().partition(|key| self.stored.contains(*key));
-        together(self.write(transaction, INSERT, &new, now), self.write(transaction, UPDATE, &old, now)).await?;
-        Ok(())
+        let mut writes = Writes::default();
+        if !new.is_empty() {
+            writes.add(INSERT, self.columns(&new, now));
+        }
+        if !old.is_empty() {
+            writes.add_exactly(old.len(), UPDATE, self.columns(&old, now));
+        }
+        writes
     }
 
-    async fn write(
-        &self,
-        transaction: &Transaction<'_>,
-        sql: &str,
-        keys: &[&Key],
-        now: Time,
-    ) -> Result<(), StoreError> {
-        if keys.is_empty() {
-            return Ok(());
-        }
+    fn columns(&self, keys: &[&Key], now: Time) -> Vec<Value> {
         let effects: Vec<&Effect> = keys.iter().filter_map(|key| self.known.get(*key)).collect();
         let sagas: Vec<Uuid> = keys.iter().map(|(saga, _)| *saga).collect();
-        let steps: Vec<&str> = keys.iter().map(|(_, step)| step.as_str()).collect();
+        let steps: Vec<String> = keys.iter().map(|(_, step)| step.clone()).collect();
         let epochs: Vec<i32> = effects.iter().map(|e| i32::try_from(e.epoch).unwrap_or(i32::MAX)).collect();
         let states: Vec<&str> = effects.iter().map(|e| e.state.as_str()).collect();
         let answers: Vec<Uuid> = effects.iter().map(|e| e.answer.id).collect();
         let times: Vec<Time> = effects.iter().map(|e| e.answer.time).collect();
-        execute(transaction, sql, &[&sagas, &steps, &epochs, &states, &answers, &times, &now]).await?;
-        Ok(())
+        values![sagas, steps, epochs, states, answers, times, now]
     }
 }
 

@@ -19,13 +19,15 @@ mod record;
 mod schema;
 mod transaction;
 mod writer;
+mod writes;
 
 use std::pin::pin;
+use std::sync::atomic::Ordering;
 use std::task::Poll;
 
 use tokio::sync::MutexGuard;
-use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
+use tokio_postgres::{Row, Statement};
 
 use crate::error::StoreError;
 
@@ -45,6 +47,7 @@ pub use schema::{SchemaError, migrate, no_migrations, partitions};
 pub use transaction::Transaction;
 pub use writer::Writer;
 pub(crate) use writer::{Publish, again};
+pub use writes::{Value, Writes};
 
 /// A parameter of a statement.
 pub type Param<'a> = &'a (dyn ToSql + Sync);
@@ -54,9 +57,7 @@ pub type Param<'a> = &'a (dyn ToSql + Sync);
 /// # Errors
 /// [`StoreError::Database`].
 pub async fn query(on: &impl Statements, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, StoreError> {
-    let (turn, connection) = (on.turn().await, on.connection());
-    let statement = connection.prepare_cached(sql).await?;
-    Ok(connection.answered(sent(turn, connection.query(&statement, params))).await?)
+    run(on, sql, async |connection, statement| connection.query(statement, params).await).await
 }
 
 /// Runs a statement that returns at most one row; prepared once per connection.
@@ -72,9 +73,23 @@ pub async fn query_opt(on: &impl Statements, sql: &str, params: &[Param<'_>]) ->
 /// # Errors
 /// [`StoreError::Database`].
 pub async fn execute(on: &impl Statements, sql: &str, params: &[Param<'_>]) -> Result<u64, StoreError> {
+    run(on, sql, async |connection, statement| connection.execute(statement, params).await).await
+}
+
+async fn run<T>(
+    on: &impl Statements,
+    sql: &str,
+    send: impl AsyncFnOnce(&Connection, &Statement) -> Result<T, tokio_postgres::Error>,
+) -> Result<T, StoreError> {
     let (turn, connection) = (on.turn().await, on.connection());
-    let statement = connection.prepare_cached(sql).await?;
-    Ok(connection.answered(sent(turn, connection.execute(&statement, params))).await?)
+    let answer = match connection.prepare_cached(sql).await {
+        Ok(statement) => connection.answered(sent(turn, send(connection, &statement))).await,
+        Err(error) => Err(error),
+    };
+    answer.map_err(|error| {
+        on.failed();
+        error.into()
+    })
 }
 
 /// Sends a statement, lets the next one be sent, and waits for what comes of it.
@@ -124,6 +139,9 @@ pub trait Statements: Sync {
     /// a connection has not prepared yet would else be overtaken by one that it has: rows would be read before the lock
     /// is there that they are read under.
     fn turn(&self) -> impl Future<Output = Option<Turn<'_>>> + Send;
+
+    /// Hears that a statement failed, perhaps before the server heard of it.
+    fn failed(&self) {}
 }
 
 /// Whoever has it sends next.
@@ -147,5 +165,9 @@ impl Statements for Transaction<'_> {
     async fn turn(&self) -> Option<Turn<'_>> {
         // Fair: turns come in the order in which they were asked for.
         Some(self.turns.lock().await)
+    }
+
+    fn failed(&self) {
+        self.failed.store(true, Ordering::Relaxed);
     }
 }

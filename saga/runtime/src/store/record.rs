@@ -36,10 +36,10 @@ const RECORD: &str = "
         WHERE (SELECT count(*) FROM received) IS NOT NULL
         ORDER BY t.n RETURNING id)
     SELECT id FROM marked
-    UNION ALL SELECT NULL FROM unnest($20::text[]) AS t(key)
+    UNION ALL SELECT overtaken() FROM unnest($20::text[]) AS t(key)
     WHERE EXISTS (SELECT FROM parked WHERE queue = $1) AND EXISTS (
         SELECT FROM parked WHERE parked.queue = $1 AND parked.key = t.key AND state = 'parked' OFFSET 0)
-    UNION ALL SELECT NULL FROM unnest($20::text[]) AS t(key)
+    UNION ALL SELECT overtaken() FROM unnest($20::text[]) AS t(key)
     WHERE EXISTS (SELECT FROM deferred WHERE queue = $1) AND EXISTS (
         SELECT FROM deferred WHERE deferred.queue = $1 AND deferred.key = t.key OFFSET 0)";
 
@@ -76,7 +76,7 @@ pub(crate) struct Receipt<'a> {
 /// relay once the transaction is committed, with the marks of what goes out again.
 ///
 /// # Errors
-/// [`StoreError`]; [`StoreError::Overtaken`] when a message of which nobody had looked waits here.
+/// [`StoreError`], with [`Remedy::Again`](crate::Remedy::Again) when a message of which nobody had looked waits here.
 pub(crate) async fn record(
     transaction: &Transaction<'_>,
     topology: &Topology,
@@ -114,8 +114,7 @@ pub(crate) async fn record(
         &inbox.bodies,
     ];
     let rows = query(transaction, RECORD, &params).await?;
-    let marks: Option<Vec<i64>> = rows.iter().map(|row| row.get(0)).collect();
-    let mut marks = marks.ok_or(StoreError::Overtaken)?.into_iter();
+    let mut marks = rows.iter().map(|row| row.get::<_, i64>(0));
     let new: Vec<i64> = marks.by_ref().take(send.len()).collect();
     let again = marks.collect();
     let outbound = send.into_iter().zip(bodies).zip(new);

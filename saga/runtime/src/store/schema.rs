@@ -115,6 +115,7 @@ async fn make_ahead_in(client: &Client, table: &str, today: Date, retention: Dur
         create(client, table, day, day + Duration::days(1)).await?;
         day += Duration::days(1);
     }
+    client.query(OPEN_FIRST_RANGES, &[&table]).await?;
     Ok(())
 }
 
@@ -159,6 +160,16 @@ async fn create(client: &Client, table: &str, from: Date, until: Date) -> Result
         format!("CREATE TABLE IF NOT EXISTS {name} PARTITION OF {table} FOR VALUES FROM ('{from}') TO ('{until}')");
     Ok(client.batch_execute(&sql).await?)
 }
+
+// An index over ranges of pages that is made while there are none takes the first range down as empty: each row that is put
+// there would have to be added to it, and writes all of its filter anew.
+const OPEN_FIRST_RANGES: &str = "
+    SELECT brin_desummarize_range(x.indexrelid::regclass, 0)
+    FROM pg_inherits p
+    JOIN pg_index x ON x.indrelid = p.inhrelid
+    JOIN pg_class i ON i.oid = x.indexrelid
+    JOIN pg_am a ON a.oid = i.relam AND a.amname = 'brin'
+    WHERE p.inhparent = $1::text::regclass AND pg_relation_size(p.inhrelid) = 0";
 
 const PARTITIONS_OF: &str = "
     SELECT c.relname::text, (regexp_match(pg_get_expr(c.relpartbound, c.oid), 'TO \\(''([0-9-]+)''\\)'))[1]::date

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use futures_util::FutureExt;
 use tokio::sync::Mutex;
 
-use super::Connection;
+use super::{Connection, Statements, sent};
 use crate::error::StoreError;
 
 /// A transaction on a pooled connection, whose statements are prepared once. Rolled back when dropped.
@@ -13,6 +13,8 @@ use crate::error::StoreError;
 pub struct Transaction<'a> {
     pub(super) connection: &'a Connection,
     open: AtomicBool,
+    /// Whether a statement failed: one that never reached the server aborts nothing there.
+    pub(super) failed: AtomicBool,
     pub(super) turns: Mutex<()>,
 }
 
@@ -38,9 +40,21 @@ impl<'a> Transaction<'a> {
         Ok(transaction)
     }
 
+    /// Begins a transaction for reading what journal or inbox have of one saga. Filters over ranges of pages tell where it may
+    /// be; the planner, which takes them for no better than reading everything, is left no choice.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub(crate) async fn of_one_saga(connection: &'a mut Connection) -> Result<Self, StoreError> {
+        let transaction = Self::planning(connection).await?;
+        let filters = "SET LOCAL enable_seqscan = off; SET LOCAL enable_indexscan = off";
+        transaction.connection.batch_execute(filters).await?;
+        Ok(transaction)
+    }
+
     /// A transaction that does not begin before [`Self::start`].
     pub(crate) fn unbegun(connection: &'a mut Connection) -> Self {
-        Self { connection, open: AtomicBool::new(false), turns: Mutex::new(()) }
+        Self { connection, open: AtomicBool::new(false), failed: AtomicBool::new(false), turns: Mutex::new(()) }
     }
 
     /// Begins, unless it has begun. What only reads and locks may be sent together with it; what writes may not: should
@@ -60,8 +74,31 @@ impl<'a> Transaction<'a> {
     /// # Errors
     /// [`StoreError::Database`]; when the connection breaks, nobody knows the outcome.
     pub async fn commit(self) -> Result<(), StoreError> {
-        self.open.store(false, Ordering::Relaxed);
-        Ok(self.connection.batch_execute("COMMIT").await?)
+        self.commit_with(async { Ok(()) }).await
+    }
+
+    /// Commits behind what is written last, in the same round trip: it must ask for all of its statements when it is first
+    /// polled. Where one of them fails, nothing is committed: the server rolls back, or was never told to commit.
+    ///
+    /// # Errors
+    /// [`StoreError`]; when the connection breaks, nobody knows the outcome.
+    pub(crate) async fn commit_with<T>(
+        &self,
+        last: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let commit = async {
+            let turn = self.turn().await;
+            if self.failed.load(Ordering::Relaxed) {
+                return Err(StoreError::Aborted);
+            }
+            self.open.store(false, Ordering::Relaxed);
+            Ok(sent(turn, self.connection.batch_execute("COMMIT")).await?)
+        };
+        let (written, committed) = futures_util::join!(last, commit);
+        // What failed first is the cause.
+        let written = written?;
+        committed?;
+        Ok(written)
     }
 }
 

@@ -76,6 +76,46 @@ async fn a_batch_waits_for_its_turn_and_takes_up_what_arrives_meanwhile() {
 }
 
 #[tokio::test]
+async fn it_has_caught_up_once_what_lay_in_the_queue_is_handled() {
+    let servers = Servers::claim().await;
+    let (broker, _) = with_messages(&servers, 3).await;
+    assert_eq!(broker.caught_up_for(), None, "nothing is consumed");
+    let recorder = Recorder::gated();
+    let running = Running::on(&broker, Arc::clone(&recorder));
+    eventually("a batch is in hand", PATIENCE, async || !recorder.numbers().is_empty()).await;
+    assert_eq!(broker.caught_up_for(), None, "it is not handled yet");
+    recorder.gate.add_permits(3);
+    eventually("it has caught up", PATIENCE, async || broker.caught_up_for().is_some()).await;
+    running.stopped().await;
+    assert_eq!(broker.caught_up_for(), None, "nothing is consumed any more");
+    let idle = Running::on(&broker, Recorder::gated());
+    eventually("it has caught up with an empty queue", PATIENCE, async || broker.caught_up_for().is_some()).await;
+    idle.stopped().await;
+}
+
+#[tokio::test]
+async fn a_copy_has_caught_up_once_it_has_handled_what_the_other_left_it() {
+    let servers = Servers::claim().await;
+    let (broker, channel) = with_messages(&servers, i64::from(PREFETCH) + 50).await;
+    let (first, second) = (Recorder::gated(), Recorder::gated());
+    let busy = Running::on(&broker, Arc::clone(&first));
+    eventually("the first has its fill", PATIENCE, async || ready(&channel, WORK).await == 50).await;
+    let other = declared(&servers).await;
+    let beside = Running::on(&other, Arc::clone(&second));
+    eventually("the second has the rest", PATIENCE, async || ready(&channel, WORK).await == 0).await;
+    assert_eq!(other.caught_up_for(), None, "it has handled nothing");
+    second.gate.add_permits(1_000);
+    eventually("the second has caught up", PATIENCE, async || other.caught_up_for().is_some()).await;
+    assert_eq!(broker.caught_up_for(), None, "the first has handled nothing");
+    first.gate.add_permits(1_000);
+    eventually("the first has caught up", PATIENCE, async || broker.caught_up_for().is_some()).await;
+    for running in [busy, beside] {
+        running.stopped().await;
+    }
+    assert_eq!(left(&channel, WORK).await, 0);
+}
+
+#[tokio::test]
 async fn messages_come_in_order_and_in_batches_of_what_is_there() {
     let servers = Servers::claim().await;
     let (broker, channel) = with_messages(&servers, 1_000).await;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use reqwest::Method;
 use saga_runtime::testing::eventually;
+use tokio_postgres::Client;
 
 use crate::shop::{PATIENCE, Settings, Shop, count, order};
 
@@ -45,6 +46,31 @@ async fn with_the_orchestrator_down_an_order_is_taken_and_goes_through_when_it_i
     let again = shop.place("no-orchestrator", &order(1, "ada", &[])).await;
     assert_eq!((again.status.as_u16(), again.text("uuid")), (200, taken.text("uuid")), "{again:?}");
     shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_the_orchestrator_down_for_longer_than_a_step_may_take_what_was_answered_meanwhile_counts() {
+    let (order_wait, step_timeout) = (Duration::from_millis(300), Duration::from_secs(5));
+    let mut shop = Shop::open(Settings { order_wait, step_timeout, ..Settings::default() }).await;
+    shop.add_pet(1, 1000).await;
+    shop.stop("pet-service").await;
+    assert_eq!(shop.place("overdue", &order(1, "ada", &[])).await.status, 202);
+    eventually("the pet is asked for", PATIENCE, async || published(&shop.databases.sagas, "RESERVE_PET").await).await;
+    shop.stop("saga").await;
+    shop.start("pet-service").await;
+    eventually("it is reserved", PATIENCE, async || published(&shop.databases.pets, "PET_RESERVED").await).await;
+    let overdue = "SELECT count(*) FROM sagas WHERE alarm < now()";
+    eventually("the step is overdue", PATIENCE, async || count(&shop.databases.sagas, overdue).await == 1).await;
+    shop.start("saga").await;
+    let findings = shop.settled().await;
+    assert_eq!(findings.in_phase("completed"), 1, "the answer lay in the queue: {findings:?}");
+    shop.close().await;
+}
+
+/// Whether the one message of this type was sent, and nothing is left to be published.
+async fn published(process: &Client, kind: &str) -> bool {
+    let sent = format!("SELECT count(*) FROM journal WHERE type = '{kind}'");
+    count(process, &sent).await == 1 && count(process, "SELECT count(*) FROM outbox").await == 0
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

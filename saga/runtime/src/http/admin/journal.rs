@@ -118,9 +118,13 @@ impl Admin {
             last: which.until_seq.unwrap_or(i64::MAX),
             limit,
         };
-        // One plan for all spans would search by time, and read all of a span for each page of it.
         let mut client = self.client().await?;
-        let messages = admin::sent(&Transaction::planning(&mut client).await?, filter).await?;
+        // One plan for all spans would search by time, and read all of a span for each page of it.
+        let reading = match which.saga {
+            Some(_) => Transaction::of_one_saga(&mut client).await?,
+            None => Transaction::planning(&mut client).await?,
+        };
+        let messages = admin::sent(&reading, filter).await?;
         let next = next(&messages, limit, |message| message.seq);
         Ok(SentList { messages, next })
     }
@@ -162,5 +166,7 @@ pub(super) async fn received(
     Query(which): Query<WhichReceived>,
 ) -> Result<Json<ReceivedList>, Problem> {
     let limit = limit(which.limit)?;
-    Ok(Json(ReceivedList { messages: admin::received_for(&admin.client().await?, which.saga, limit).await? }))
+    let mut client = admin.client().await?;
+    let reading = Transaction::of_one_saga(&mut client).await?;
+    Ok(Json(ReceivedList { messages: admin::received_for(&reading, which.saga, limit).await? }))
 }

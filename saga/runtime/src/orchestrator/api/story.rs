@@ -83,7 +83,7 @@ pub(super) async fn show(State(api): State<Api>, Path(id): Path<Uuid>) -> Result
     let saga = find(pool, id)
         .await?
         .ok_or_else(|| Problem::not_found(format!("there is no saga {id}, and none about {id}")))?;
-    let mut entries = timeline(pool, saga.id).await?;
+    let mut entries = timeline(pool, &saga).await?;
     let mut unseen = Vec::new();
     let journal = journal_of(&saga, &entries).map_err(|error| Problem::internal(&error))?;
     let asked = api.peers.iter().map(|peer| sent_by(&api, peer, &journal));
