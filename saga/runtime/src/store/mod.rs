@@ -140,7 +140,7 @@ pub trait Statements: Sync {
     /// is there that they are read under.
     fn turn(&self) -> impl Future<Output = Option<Turn<'_>>> + Send;
 
-    /// Hears that a statement failed, perhaps before the server heard of it.
+    /// Hears that something failed, perhaps before the server heard of it.
     fn failed(&self) {}
 }
 

@@ -5,7 +5,7 @@ use saga_core::{Message, MessageRef, Route, Time, Topology};
 use time::Date;
 use uuid::Uuid;
 
-use super::{Mark, Param, Transaction, day_of, query};
+use super::{Mark, Param, Statements, Transaction, day_of, query};
 use crate::broker::{Outbound, Properties};
 use crate::error::StoreError;
 use crate::handler::Outgoing;
@@ -88,6 +88,9 @@ pub(crate) async fn record(
     if receipts.is_empty() && unseen.is_empty() && send.is_empty() && resend.is_empty() {
         return Ok((Vec::new(), Vec::new()));
     }
+    // Before anything is sent: COMMIT follows at once.
+    let routes = send.iter().map(|outgoing| route(topology, outgoing)).collect::<Result<Vec<_>, _>>();
+    let routes = routes.inspect_err(|_| transaction.failed())?;
     let bodies: Vec<Vec<u8>> = send.iter().map(|o| o.message.to_bytes()).collect();
     let (inbox, journal, outbox) = (Inbox::of(receipts), Journal::of(&send, &bodies), Outbox::of(&send, resend));
     let params: [Param<'_>; 21] = [
@@ -117,9 +120,12 @@ pub(crate) async fn record(
     let mut marks = rows.iter().map(|row| row.get::<_, i64>(0));
     let new: Vec<i64> = marks.by_ref().take(send.len()).collect();
     let again = marks.collect();
-    let outbound = send.into_iter().zip(bodies).zip(new);
-    let outbound = outbound.map(|((outgoing, body), mark)| address(topology, outgoing, body, mark));
-    Ok((outbound.collect::<Result<_, _>>()?, again))
+    let outbound = send.iter().zip(routes).zip(bodies).zip(new);
+    let outbound = outbound.map(|(((outgoing, route), body), mark)| {
+        let properties = Properties::from(&outgoing.message);
+        Outbound { mark, route, properties, body }
+    });
+    Ok((outbound.collect(), again))
 }
 
 /// Columns of the inbox.
@@ -198,15 +204,14 @@ fn list(answers: &[MessageRef]) -> Option<String> {
     (!ids.is_empty()).then(|| ids.join(","))
 }
 
-fn address(topology: &Topology, outgoing: Outgoing, body: Vec<u8>, mark: i64) -> Result<Outbound, StoreError> {
+fn route(topology: &Topology, outgoing: &Outgoing) -> Result<Route, StoreError> {
     let Outgoing { message, queue } = outgoing;
     let route = match queue {
-        Some(queue) => Some(Route::to_queue(&queue)),
+        Some(queue) => Some(Route::to_queue(queue)),
         None => topology.route(&message.kind),
     };
-    let route = route.ok_or_else(|| StoreError::Corrupt {
+    route.ok_or_else(|| StoreError::Corrupt {
         what: format!("message {}", message.id),
         why: format!("its type {} is not in the topology", message.kind),
-    })?;
-    Ok(Outbound { mark, route, properties: Properties::from(&message), body })
+    })
 }

@@ -78,7 +78,8 @@ impl<'a> Transaction<'a> {
     }
 
     /// Commits behind what is written last, in the same round trip: it must ask for all of its statements when it is first
-    /// polled. Where one of them fails, nothing is committed: the server rolls back, or was never told to commit.
+    /// polled, and say so ([`Statements::failed`]) if it fails without one. Where it fails, nothing is committed: the server
+    /// rolls back, or was never told to commit.
     ///
     /// # Errors
     /// [`StoreError`]; when the connection breaks, nobody knows the outcome.

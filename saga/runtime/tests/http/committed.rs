@@ -65,7 +65,12 @@ impl Handler for Clumsy {
                     _ => {}
                 }
             }
-            Ok(Decided::new(batch.iter().map(|_| Verdict::send(Vec::new())).collect(), writes))
+            let answer = |note: &&Message| {
+                let mut answer = Message::clone(note);
+                answer.kind = "NO_TYPE".to_owned();
+                Verdict::send(if note.subject == "goes nowhere" { vec![answer] } else { Vec::new() })
+            };
+            Ok(Decided::new(batch.iter().map(answer).collect(), writes))
         })
     }
 }
@@ -75,7 +80,7 @@ async fn a_write_that_fails_leaves_nothing_behind_although_commit_follows_it_at_
     let servers = Servers::claim().await;
     let database = servers.database("desk").await;
     let desk = Deliveries::to("notes.taken", Arc::new(Clumsy), &TOPOLOGY, &database, &no_migrations()).await;
-    let bad = ["fails", "cannot be prepared", "cannot be sent", "finds too few rows"];
+    let bad = ["fails", "cannot be prepared", "cannot be sent", "finds too few rows", "goes nowhere"];
     let subjects = bad.into_iter().chain(["good"]);
     for (n, subject) in (1..).zip(subjects) {
         desk.deliver(vec![Incoming::of_bytes(note(n, subject).to_bytes())]).await;
@@ -84,5 +89,5 @@ async fn a_write_that_fails_leaves_nothing_behind_although_commit_follows_it_at_
     let text = async |sql: &str| client.query_one(sql, &[]).await.unwrap().get::<_, Option<String>>(0);
     assert_eq!(text("SELECT string_agg(target, ', ') FROM audit").await.as_deref(), Some("good"));
     assert_eq!(text("SELECT count(*)::text FROM inbox").await.as_deref(), Some("1"));
-    assert_eq!(text("SELECT count(*)::text FROM deferred").await.as_deref(), Some("4"), "they come back");
+    assert_eq!(text("SELECT count(*)::text FROM deferred").await.as_deref(), Some("5"), "they come back");
 }
