@@ -75,8 +75,9 @@ impl<const N: usize> Recipe<N> {
 /// # Ok(()) }
 /// ```
 /// ```compile_fail
-/// # let forge: idforge::Forge = unimplemented!();
+/// # fn twice(forge: &idforge::Forge) {
 /// idforge::id!(forge, "user", email = "a", email = "b");
+/// # }
 /// ```
 #[macro_export]
 macro_rules! id {

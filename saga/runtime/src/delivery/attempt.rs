@@ -205,7 +205,7 @@ impl<'a> Attempt<'a> {
         let unseen = done.iter().filter(|_| !looked).map(|(candidate, _)| candidate.key.as_str()).collect();
         let received = Receipts { consumer: self.queue, now: self.now, receipts: &receipts, unseen };
         let send: Vec<Outgoing> = done.into_iter().flat_map(|(_, output)| output.send).collect();
-        let recorded = record(self.transaction, self.delivery.topology, received, send, &resend);
+        let recorded = record(self.transaction, self.delivery.topology, received, send, &resend)?;
         let last = together(writes.send(self.transaction), recorded);
         let (_, (outbound, again)) = self.transaction.commit_with(last).await?;
         Ok(After { outbound, again, committed })

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::Answered;
 use crate::error::StoreError;
-use crate::store::{Statements, Transaction, Writes, execute, query};
+use crate::store::{Statements, Transaction, Writes, query};
 use crate::values;
 
 const LOCK: &str = "SELECT id, state FROM sagas WHERE id = ANY($1) ORDER BY id FOR UPDATE";
@@ -130,10 +130,7 @@ impl Sagas {
                 old.iter().map(|saga| int8(stored.get(&saga.id).map_or(0, |stored| stored.version))).collect();
             update(&mut writes, old, expected, now);
         }
-        if !postponed.is_empty() {
-            writes.add(POSTPONE, values![postponed, now + LOOK_AGAIN]);
-        }
-        writes
+        writes.and(postpone(postponed, now))
     }
 }
 
@@ -159,11 +156,12 @@ async fn query_due(
 }
 
 /// Moves the alarms of sagas that cannot be woken to a little later; nothing else of them changes.
-pub(super) async fn postpone(on: &impl Statements, ids: &[Uuid], now: Time) -> Result<(), StoreError> {
+pub(super) fn postpone(ids: Vec<Uuid>, now: Time) -> Writes {
+    let mut writes = Writes::default();
     if !ids.is_empty() {
-        execute(on, POSTPONE, &[&ids, &(now + LOOK_AGAIN)]).await?;
+        writes.add(POSTPONE, values![ids, now + LOOK_AGAIN]);
     }
-    Ok(())
+    writes
 }
 
 fn insert(writes: &mut Writes, sagas: Vec<Instance>, now: Time) {

@@ -50,7 +50,7 @@ async fn one_by_one(orchestrator: &Orchestrator, writer: &Writer, now: Time, ids
             Err(error) if error.remedy() == Remedy::Wait => return Err(error),
             Err(error) => {
                 tracing::error!(saga_id = %id, %error, "a saga cannot be woken");
-                store::postpone(&writer.pool().get().await?, &[*id], now).await?;
+                store::postpone(vec![*id], now).send(&writer.pool().get().await?).await?;
             }
         }
     }
@@ -108,13 +108,9 @@ pub async fn wake_always(orchestrator: Arc<Orchestrator>, writer: Writer, broker
         if let Err(error) = gauges(&orchestrator, writer.pool(), &mut next).await {
             tracing::debug!(%error, "sagas could not be counted");
         }
-        if broker.caught_up_for().is_none_or(|time| time < patience) {
-            if pause(LOOK_EVERY, &stop).await.is_break() {
-                break;
-            }
-            continue;
-        }
-        let wait = match wake_due(&orchestrator, &writer, AT_ONCE).await {
+        let has_heard = broker.caught_up_for().is_some_and(|time| time >= patience);
+        let woken = if has_heard { wake_due(&orchestrator, &writer, AT_ONCE).await } else { Ok(0) };
+        let wait = match woken {
             Ok(woken) if woken >= AT_ONCE => Duration::ZERO,
             Ok(_) => LOOK_EVERY,
             Err(error) => {

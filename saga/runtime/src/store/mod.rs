@@ -120,9 +120,14 @@ pub fn together<A, B>(
         match futures_util::join!(first, second) {
             (Ok(first), Ok(second)) => Ok((first, second)),
             (Err(error), Ok(_)) | (Ok(_), Err(error)) => Err(error),
-            (Err(first), Err(second)) => Err(if first.is_aftermath() { second } else { first }),
+            (Err(first), Err(second)) => Err(cause(first, second)),
         }
     }
+}
+
+/// Which of two errors, in the order of their statements, tells why both failed.
+fn cause(first: StoreError, second: StoreError) -> StoreError {
+    if first.is_aftermath() { second } else { first }
 }
 
 /// A text that PostgreSQL can hold: it knows no U+0000, and what is wrong with a message may quote one.
@@ -140,7 +145,7 @@ pub trait Statements: Sync {
     /// is there that they are read under.
     fn turn(&self) -> impl Future<Output = Option<Turn<'_>>> + Send;
 
-    /// Hears that something failed, perhaps before the server heard of it.
+    /// Hears that a statement failed, perhaps before the server heard of it.
     fn failed(&self) {}
 }
 

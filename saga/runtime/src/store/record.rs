@@ -5,7 +5,7 @@ use saga_core::{Message, MessageRef, Route, Time, Topology};
 use time::Date;
 use uuid::Uuid;
 
-use super::{Mark, Param, Statements, Transaction, day_of, query};
+use super::{Mark, Param, Transaction, day_of, query};
 use crate::broker::{Outbound, Properties};
 use crate::error::StoreError;
 use crate::handler::Outgoing;
@@ -72,60 +72,64 @@ pub(crate) struct Receipt<'a> {
     pub(crate) body: Option<&'a [u8]>,
 }
 
-/// Notes down what was received, what is sent, and what is sent again, in order. What comes back is to be handed to the
-/// relay once the transaction is committed, with the marks of what goes out again.
+/// What is for the relay: new messages, and the marks of those that go out again.
+pub(crate) type Recorded = (Vec<Outbound>, Vec<i64>);
+
+/// Notes down what was received, what is sent, and what is sent again, in order: in one statement, which is sent when what
+/// is returned is first polled. What comes back is to be handed to the relay once the transaction is committed.
 ///
 /// # Errors
-/// [`StoreError`], with [`Remedy::Again`](crate::Remedy::Again) when a message of which nobody had looked waits here.
-pub(crate) async fn record(
-    transaction: &Transaction<'_>,
+/// At once [`StoreError::Corrupt`], when a message has no route: while COMMIT is not on its way. Then [`StoreError`], with
+/// [`Remedy::Again`](crate::Remedy::Again) when a message of which nobody had looked waits here.
+pub(crate) fn record<'a>(
+    transaction: &'a Transaction<'_>,
     topology: &Topology,
-    received: Receipts<'_>,
+    received: Receipts<'a>,
     send: Vec<Outgoing>,
-    resend: &[Mark],
-) -> Result<(Vec<Outbound>, Vec<i64>), StoreError> {
-    let Receipts { consumer, now, receipts, unseen } = received;
-    if receipts.is_empty() && unseen.is_empty() && send.is_empty() && resend.is_empty() {
-        return Ok((Vec::new(), Vec::new()));
-    }
-    // Before anything is sent: COMMIT follows at once.
-    let routes = send.iter().map(|outgoing| route(topology, outgoing)).collect::<Result<Vec<_>, _>>();
-    let routes = routes.inspect_err(|_| transaction.failed())?;
-    let bodies: Vec<Vec<u8>> = send.iter().map(|o| o.message.to_bytes()).collect();
-    let (inbox, journal, outbox) = (Inbox::of(receipts), Journal::of(&send, &bodies), Outbox::of(&send, resend));
-    let params: [Param<'_>; 21] = [
-        &consumer,
-        &now,
-        &inbox.days,
-        &inbox.ids,
-        &inbox.hashes,
-        &inbox.kinds,
-        &inbox.sagas,
-        &inbox.notes,
-        &inbox.answers,
-        &inbox.answered,
-        &journal.days,
-        &journal.ids,
-        &journal.times,
-        &journal.kinds,
-        &journal.sagas,
-        &journal.bodies,
-        &outbox.times,
-        &outbox.ids,
-        &outbox.queues,
-        &unseen,
-        &inbox.bodies,
-    ];
-    let rows = query(transaction, RECORD, &params).await?;
-    let mut marks = rows.iter().map(|row| row.get::<_, i64>(0));
-    let new: Vec<i64> = marks.by_ref().take(send.len()).collect();
-    let again = marks.collect();
-    let outbound = send.iter().zip(routes).zip(bodies).zip(new);
-    let outbound = outbound.map(|(((outgoing, route), body), mark)| {
-        let properties = Properties::from(&outgoing.message);
-        Outbound { mark, route, properties, body }
-    });
-    Ok((outbound.collect(), again))
+    resend: &'a [Mark],
+) -> Result<impl Future<Output = Result<Recorded, StoreError>>, StoreError> {
+    let routes = send.iter().map(|outgoing| route(topology, outgoing)).collect::<Result<Vec<_>, _>>()?;
+    Ok(async move {
+        let Receipts { consumer, now, receipts, unseen } = received;
+        if receipts.is_empty() && unseen.is_empty() && send.is_empty() && resend.is_empty() {
+            return Ok((Vec::new(), Vec::new()));
+        }
+        let bodies: Vec<Vec<u8>> = send.iter().map(|o| o.message.to_bytes()).collect();
+        let (inbox, journal, outbox) = (Inbox::of(receipts), Journal::of(&send, &bodies), Outbox::of(&send, resend));
+        let params: [Param<'_>; 21] = [
+            &consumer,
+            &now,
+            &inbox.days,
+            &inbox.ids,
+            &inbox.hashes,
+            &inbox.kinds,
+            &inbox.sagas,
+            &inbox.notes,
+            &inbox.answers,
+            &inbox.answered,
+            &journal.days,
+            &journal.ids,
+            &journal.times,
+            &journal.kinds,
+            &journal.sagas,
+            &journal.bodies,
+            &outbox.times,
+            &outbox.ids,
+            &outbox.queues,
+            &unseen,
+            &inbox.bodies,
+        ];
+        let rows = query(transaction, RECORD, &params).await?;
+        let mut marks = rows.iter().map(|row| row.get::<_, i64>(0));
+        let new: Vec<i64> = marks.by_ref().take(send.len()).collect();
+        let again = marks.collect();
+        let outbound = send.iter().zip(routes).zip(bodies).zip(new);
+        let outbound = outbound.map(|(((outgoing, route), body), mark)| {
+            let properties = Properties::from(&outgoing.message);
+            Outbound { mark, route, properties, body }
+        });
+        Ok((outbound.collect(), again))
+    })
 }
 
 /// Columns of the inbox.

@@ -35,9 +35,7 @@ impl<'a> Transaction<'a> {
     /// # Errors
     /// [`StoreError::Database`].
     pub(crate) async fn planning(connection: &'a mut Connection) -> Result<Self, StoreError> {
-        let transaction = Self::begin(connection).await?;
-        transaction.connection.batch_execute("SET LOCAL plan_cache_mode = force_custom_plan").await?;
-        Ok(transaction)
+        Self::set(connection, "SET LOCAL plan_cache_mode = force_custom_plan").await
     }
 
     /// Begins a transaction for reading what journal or inbox have of one saga. Filters over ranges of pages tell where it may
@@ -46,9 +44,14 @@ impl<'a> Transaction<'a> {
     /// # Errors
     /// [`StoreError::Database`].
     pub(crate) async fn of_one_saga(connection: &'a mut Connection) -> Result<Self, StoreError> {
-        let transaction = Self::planning(connection).await?;
-        let filters = "SET LOCAL enable_seqscan = off; SET LOCAL enable_indexscan = off";
-        transaction.connection.batch_execute(filters).await?;
+        let filters = "SET LOCAL plan_cache_mode = force_custom_plan;
+            SET LOCAL enable_seqscan = off; SET LOCAL enable_indexscan = off";
+        Self::set(connection, filters).await
+    }
+
+    async fn set(connection: &'a mut Connection, settings: &str) -> Result<Self, StoreError> {
+        let transaction = Self::begin(connection).await?;
+        transaction.connection.batch_execute(settings).await?;
         Ok(transaction)
     }
 
@@ -78,8 +81,8 @@ impl<'a> Transaction<'a> {
     }
 
     /// Commits behind what is written last, in the same round trip: it must ask for all of its statements when it is first
-    /// polled, and say so ([`Statements::failed`]) if it fails without one. Where it fails, nothing is committed: the server
-    /// rolls back, or was never told to commit.
+    /// polled, and fail by one of them only. Where one fails, nothing is committed: the server rolls back, or was never told
+    /// to commit.
     ///
     /// # Errors
     /// [`StoreError`]; when the connection breaks, nobody knows the outcome.

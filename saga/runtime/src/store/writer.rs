@@ -66,7 +66,7 @@ impl Writer {
         let transaction = Transaction::begin(&mut client).await?;
         let (value, output) = work(&transaction).await?;
         let (received, resend) = (Receipts::nothing(), again(&output.resend));
-        let recorded = record(&transaction, self.topology, received, output.send, &resend);
+        let recorded = record(&transaction, self.topology, received, output.send, &resend)?;
         let (outbound, again) = transaction.commit_with(recorded).await?;
         drop(transaction);
         self.publish.committed(&client, self.topology, outbound, &again).await;

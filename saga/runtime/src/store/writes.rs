@@ -1,9 +1,11 @@
 //! What a transaction writes last: known before any of it is sent, so that COMMIT travels with it.
 
+use std::borrow::Cow;
+
 use futures_util::future::join_all;
 use tokio_postgres::types::ToSql;
 
-use super::{Param, Statements, query};
+use super::{Param, Statements, cause, query};
 use crate::error::StoreError;
 
 /// A value that is kept until its statement is sent; see [`values!`](crate::values).
@@ -21,14 +23,14 @@ pub struct Writes(Vec<Write>);
 
 #[derive(Debug)]
 struct Write {
-    sql: String,
+    sql: Cow<'static, str>,
     values: Vec<Value>,
 }
 
 impl Writes {
     /// Adds a statement.
-    pub fn add(&mut self, sql: &str, values: Vec<Value>) {
-        self.0.push(Write { sql: sql.to_owned(), values });
+    pub fn add(&mut self, sql: &'static str, values: Vec<Value>) {
+        self.0.push(Write { sql: sql.into(), values });
     }
 
     /// Adds a statement that changes rows that were locked. Nothing of the transaction happens unless it finds so many:
@@ -37,7 +39,7 @@ impl Writes {
         values.push(Box::new(i64::try_from(rows).unwrap_or(i64::MAX)));
         let expected = values.len();
         let sql = format!("WITH changed AS ({sql} RETURNING 1) SELECT expect_rows(count(*), ${expected}) FROM changed");
-        self.0.push(Write { sql, values });
+        self.0.push(Write { sql: sql.into(), values });
     }
 
     /// These, and those behind them.
@@ -57,9 +59,7 @@ impl Writes {
             let params: Vec<Param<'_>> = write.values.iter().map(|value| &**value as Param<'_>).collect();
             query(on, &write.sql, &params).await
         };
-        let mut errors: Vec<StoreError> =
-            join_all(self.0.into_iter().map(run)).await.into_iter().filter_map(Result::err).collect();
-        let cause = errors.iter().position(|error| !error.is_aftermath()).unwrap_or_default();
-        if errors.is_empty() { Ok(()) } else { Err(errors.swap_remove(cause)) }
+        let answers = join_all(self.0.into_iter().map(run)).await;
+        answers.into_iter().filter_map(Result::err).reduce(cause).map_or(Ok(()), Err)
     }
 }
