@@ -1,11 +1,10 @@
 //! What becomes of a request: pure, on what the batch has locked.
 
 use saga_contract::messages::{InventoryRefused, InventoryReleased};
-use saga_contract::processes::INVENTORY_SERVICE;
 use saga_contract::{Items, Reason};
-use saga_runtime::core::effect::{Effect, EffectState, OnDo, OnUndo, on_do, on_undo};
-use saga_runtime::core::{Body, Ids, Message, Payload, PayloadError, Time};
-use saga_runtime::{Effects, Verdict};
+use saga_runtime::core::effect::{EffectState, OnDo, OnUndo};
+use saga_runtime::core::{Body, PayloadError};
+use saga_runtime::{Answers, Effects, Verdict};
 
 use super::request::{Asked, Request, Reserve};
 use crate::domain::{Contradiction, Demand, Generations, NotReserved, Warehouse};
@@ -21,33 +20,22 @@ pub struct Inventory {
     pub effects: Effects,
 }
 
-/// One request, about to be answered.
-#[derive(Debug, Clone, Copy)]
-pub struct Turn<'a> {
-    /// Forges the ids of the answers.
-    pub ids: &'a Ids,
-    /// The message that asks.
-    pub cause: &'a Message,
-    /// The time of the batch.
-    pub now: Time,
-}
-
 impl Inventory {
     /// Decides a request: what changes here, and what is told.
     ///
     /// # Errors
-    /// [`PayloadError`] when an answer cannot be written as JSON.
-    pub fn decide(&mut self, request: Request, turn: Turn<'_>) -> Result<Verdict, PayloadError> {
+    /// [`PayloadError`] when an answer cannot be written as JSON: nothing of the batch may happen.
+    pub fn decide(&mut self, request: Request<'_>, answers: Answers<'_>) -> Result<Verdict, PayloadError> {
         match request {
             Request::Nothing(why) => Ok(Verdict::ignored(why)),
-            Request::Release(asked) => self.release(asked, turn),
-            Request::Commit(asked) => self.commit(asked, turn),
+            Request::Release(asked) => self.release(asked, answers),
+            Request::Commit(asked) => self.commit(asked, answers),
             Request::Pet { change, reserve: None } => {
                 let news = change.is_some_and(|change| self.pets.apply(change));
                 Ok(if news { Verdict::send(Vec::new()) } else { Verdict::no_news() })
             }
             Request::Pet { change, reserve: Some(reserve) } => {
-                let verdict = self.reserve(&reserve, turn)?;
+                let verdict = self.reserve(&reserve, answers)?;
                 // What is set aside for an operator has changed nothing, the read model included.
                 if let (Verdict::Done(_), Some(change)) = (&verdict, change) {
                     self.pets.apply(change);
@@ -57,72 +45,57 @@ impl Inventory {
         }
     }
 
-    fn reserve(&mut self, reserve: &Reserve, turn: Turn<'_>) -> Result<Verdict, PayloadError> {
-        let Reserve { asked, items, pet_price } = reserve;
-        match on_do(self.effects.get(asked.saga, asked.step), asked.epoch) {
+    fn reserve(&mut self, reserve: &Reserve<'_>, answers: Answers<'_>) -> Result<Verdict, PayloadError> {
+        let Reserve { asked: Asked { step, order }, items, pet_price } = reserve;
+        let (step, order) = (*step, *order);
+        match self.effects.on_do(step) {
             OnDo::AnswerAgain(answer) => return Ok(Verdict::answer_again(answer)),
             OnDo::RefuseCancelled => {
-                let refused = InventoryRefused { order: asked.order, reason: Reason::CANCELLED, sku: None };
-                return Ok(Verdict::send(vec![turn.tell(*asked, &refused, None)?]));
+                let refused = Body::of(&InventoryRefused { order, reason: Reason::CANCELLED, sku: None })?;
+                return Ok(Verdict::send(vec![answers.to(step, order, refused, None)]));
             }
             OnDo::Perform => {}
         }
-        let demand = Demand { saga: asked.saga, order: asked.order, items, pet_price: *pet_price };
-        match self.warehouse.reserve(demand) {
-            Ok(done) => self.answer(*asked, EffectState::Done, turn.tell(*asked, &done.event, done.version)?),
-            Err(NotReserved::Refused(event)) => {
-                self.answer(*asked, EffectState::Refused, turn.tell(*asked, &event, None)?)
-            }
-            Err(NotReserved::Contradiction(why)) => Ok(park(why)),
-        }
+        let demand = Demand { saga: step.saga, order, items, pet_price: *pet_price };
+        let (state, body, version) = match self.warehouse.reserve(demand) {
+            Ok(done) => (EffectState::Done, Body::of(&done.event)?, done.version),
+            Err(NotReserved::Refused(event)) => (EffectState::Refused, Body::of(&event)?, None),
+            Err(NotReserved::Contradiction(why)) => return Ok(park(why)),
+        };
+        Ok(self.effects.settle(step, state, answers.to(step, order, body, version)))
     }
 
-    fn release(&mut self, asked: Asked, turn: Turn<'_>) -> Result<Verdict, PayloadError> {
-        let nothing = InventoryReleased { order: asked.order, items: Items::none() };
-        match on_undo(self.effects.get(asked.saga, asked.step), asked.epoch) {
-            OnUndo::AnswerAgain(answer) => Ok(Verdict::answer_again(answer)),
-            OnUndo::Stale => Ok(Verdict::send(vec![turn.tell(asked, &nothing, None)?])),
-            OnUndo::Bury => self.answer(asked, EffectState::Undone, turn.tell(asked, &nothing, None)?),
-            OnUndo::Revert => match self.warehouse.release(asked.saga, asked.order) {
-                Ok(done) => self.answer(asked, EffectState::Undone, turn.tell(asked, &done.event, done.version)?),
-                Err(why) => Ok(park(why)),
+    fn release(&mut self, asked: Asked<'_>, answers: Answers<'_>) -> Result<Verdict, PayloadError> {
+        let Asked { step, order } = asked;
+        let nothing = || Body::of(&InventoryReleased { order, items: Items::none() });
+        let (body, version) = match self.effects.on_undo(step) {
+            OnUndo::AnswerAgain(answer) => return Ok(Verdict::answer_again(answer)),
+            OnUndo::Stale => return Ok(Verdict::send(vec![answers.to(step, order, nothing()?, None)])),
+            OnUndo::Bury => (nothing()?, None),
+            OnUndo::Revert => match self.warehouse.release(step.saga, order) {
+                Ok(done) => (Body::of(&done.event)?, done.version),
+                Err(why) => return Ok(park(why)),
             },
-        }
+        };
+        Ok(self.effects.settle(step, EffectState::Undone, answers.to(step, order, body, version)))
     }
 
-    fn commit(&mut self, asked: Asked, turn: Turn<'_>) -> Result<Verdict, PayloadError> {
-        match on_do(self.effects.get(asked.saga, asked.step), asked.epoch) {
+    fn commit(&mut self, asked: Asked<'_>, answers: Answers<'_>) -> Result<Verdict, PayloadError> {
+        let Asked { step, order } = asked;
+        match self.effects.on_do(step) {
             OnDo::AnswerAgain(answer) => return Ok(Verdict::answer_again(answer)),
             // Nothing undoes this step, so nothing can have cancelled it.
             OnDo::RefuseCancelled => return Ok(park(Contradiction::Released)),
             OnDo::Perform => {}
         }
-        match self.warehouse.commit(asked.saga, asked.order) {
-            Ok(done) => self.answer(asked, EffectState::Done, turn.tell(asked, &done.event, done.version)?),
+        match self.warehouse.commit(step.saga, order) {
+            Ok(done) => {
+                let answer = answers.to(step, order, Body::of(&done.event)?, done.version);
+                Ok(self.effects.settle(step, EffectState::Done, answer))
+            }
             Err(why @ Contradiction::Nothing) => Ok(Verdict::PutOff { reason: why.to_string() }),
             Err(why) => Ok(park(why)),
         }
-    }
-
-    /// Remembers what became of a step, and answers.
-    fn answer(&mut self, asked: Asked, state: EffectState, answer: Message) -> Result<Verdict, PayloadError> {
-        let effect = Effect { epoch: asked.epoch, state, answer: answer.reference() };
-        self.effects.set(asked.saga, asked.step, effect);
-        Ok(Verdict::send(vec![answer]))
-    }
-}
-
-impl Turn<'_> {
-    /// The event that this request leads to.
-    fn tell<P: Payload>(&self, asked: Asked, event: &P, version: Option<u64>) -> Result<Message, PayloadError> {
-        let id = self.ids.event_caused(self.cause.id, P::TYPE);
-        let subject = asked.order.to_string();
-        let told = Message::caused_by(self.cause, id, INVENTORY_SERVICE, subject, Body::of(event)?, self.now)
-            .for_step(asked.step, asked.epoch);
-        Ok(match version {
-            Some(version) => told.at_version(version),
-            None => told,
-        })
     }
 }
 

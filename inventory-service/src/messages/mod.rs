@@ -3,13 +3,14 @@
 mod answer;
 mod request;
 
+use saga_contract::processes;
 use saga_runtime::core::{Ids, Message, PayloadError, Time};
 use saga_runtime::store::together;
-use saga_runtime::{Decided, Effects, Handler, Handling, StoreError, Transaction};
+use saga_runtime::{Answers, Decided, Effects, Handler, Handling, StoreError, Transaction};
 
 use crate::store::{self, Touched};
 
-pub use answer::{Inventory, Turn};
+pub use answer::Inventory;
 pub use request::{Asked, Request, Reserve};
 
 /// Handles the messages of all of the service's queues.
@@ -35,15 +36,15 @@ impl Messages {
         let mut touched = Touched::default();
         requests.iter().flatten().for_each(|request| request.touches(&mut touched));
         // The effects first: what they say is then true of the rows that are read after them.
-        let steps = requests.iter().flatten().filter_map(Request::asked).map(|asked| (asked.saga, asked.step));
+        let steps = requests.iter().flatten().filter_map(Request::step).map(|step| step.key());
         let (effects, before) = together(Effects::lock(on, steps), store::lock(on, touched)).await?;
         let (warehouse, pets) = before.clone();
         let mut inventory = Inventory { warehouse, pets, effects };
-        let verdicts = batch.iter().zip(requests).map(|(cause, request)| match request {
-            Ok(request) => inventory.decide(request, Turn { ids: &self.ids, cause, now }).map_err(unwritable),
-            Err(parked) => Ok(parked),
-        });
-        let verdicts = verdicts.collect::<Result<_, _>>()?;
+        let answers = Answers { ids: &self.ids, source: processes::INVENTORY_SERVICE, now };
+        let decide = |request: Result<Request<'_>, _>| {
+            request.map_or_else(Ok, |request| inventory.decide(request, answers).map_err(unwritable))
+        };
+        let verdicts = requests.into_iter().map(decide).collect::<Result<_, _>>()?;
         let Inventory { warehouse, pets, effects } = inventory;
         let after = (warehouse, pets);
         Ok(Decided::new(verdicts, store::writes(&before, &after, now).and(effects.writes(now))))

@@ -5,8 +5,8 @@ use saga_contract::messages::{
 };
 use saga_contract::steps::{COMMIT_INVENTORY, RESERVE_INVENTORY};
 use saga_contract::{Items, Money, PetStatus};
-use saga_runtime::Verdict;
 use saga_runtime::core::{Message, Payload, PayloadError};
+use saga_runtime::{StepRequest, Verdict};
 use uuid::Uuid;
 
 use crate::domain::{Pet, PetChange};
@@ -14,67 +14,75 @@ use crate::store::Touched;
 
 /// What a message asks of this service.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Request {
+pub enum Request<'a> {
     /// A pet's event: news for the read model, and perhaps supplies to reserve.
     Pet {
         /// The news; none when the event changed nothing.
         change: Option<PetChange>,
         /// What its order wants besides.
-        reserve: Option<Reserve>,
+        reserve: Option<Reserve<'a>>,
     },
     /// Put back what is set aside.
-    Release(Asked),
+    Release(Asked<'a>),
     /// Hand out what is set aside.
-    Commit(Asked),
+    Commit(Asked<'a>),
     /// Nothing, and why.
     Nothing(&'static str),
 }
 
 /// Supplies to reserve.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Reserve {
+pub struct Reserve<'a> {
     /// For whom.
-    pub asked: Asked,
+    pub asked: Asked<'a>,
     /// Which.
     pub items: Items,
     /// What the pet of the order costs.
     pub pet_price: Money,
 }
 
-/// Whose step is to be done or undone, and in which run of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Asked {
-    /// The saga.
-    pub saga: Uuid,
-    /// Its order.
+/// A step to be done or undone.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Asked<'a> {
+    /// Which.
+    pub step: StepRequest<'a>,
+    /// The saga's order.
     pub order: Uuid,
-    /// The step.
-    pub step: &'static str,
-    /// The run.
-    pub epoch: u32,
 }
 
-impl Request {
+impl<'a> Request<'a> {
     /// Reads a message.
     ///
     /// # Errors
     /// The verdict on one that cannot be read: it is parked.
-    pub fn read(message: &Message) -> Result<Self, Verdict> {
+    pub fn read(message: &'a Message) -> Result<Self, Verdict> {
         match message.kind.as_str() {
-            PetCreated::TYPE => data::<PetCreated>(message).and_then(|e| news(message, e.pet, Some(e.status))),
-            PetUpdated::TYPE => data::<PetUpdated>(message).and_then(|e| news(message, e.pet, Some(e.status))),
-            PetDeleted::TYPE => data::<PetDeleted>(message).and_then(|e| news(message, e.pet, None)),
-            PetSold::TYPE => data::<PetSold>(message).and_then(|e| news(message, e.pet, Some(e.status))),
-            PetReleased::TYPE => data::<PetReleased>(message).and_then(|e| match e.status {
-                Some(status) => news(message, e.pet, Some(status)),
-                None => Ok(Self::Nothing("the pet was never reserved")),
-            }),
-            PetReserved::TYPE => data(message).and_then(|event| reserved(message, event)),
-            ReleaseInventory::TYPE => {
-                let command: ReleaseInventory = data(message)?;
-                Ok(Self::Release(Asked::of(message, command.order, RESERVE_INVENTORY)?))
+            PetCreated::TYPE => {
+                let PetCreated { pet, status, .. } = message.payload()?;
+                news(message, pet, Some(status))
             }
-            OrderApproved::TYPE => approved(message, &data(message)?),
+            PetUpdated::TYPE => {
+                let PetUpdated { pet, status, .. } = message.payload()?;
+                news(message, pet, Some(status))
+            }
+            PetDeleted::TYPE => {
+                let PetDeleted { pet, .. } = message.payload()?;
+                news(message, pet, None)
+            }
+            PetSold::TYPE => {
+                let PetSold { pet, status, .. } = message.payload()?;
+                news(message, pet, Some(status))
+            }
+            PetReleased::TYPE => match message.payload()? {
+                PetReleased { pet, status: Some(status), .. } => news(message, pet, Some(status)),
+                PetReleased { status: None, .. } => Ok(Self::Nothing("the pet was never reserved")),
+            },
+            PetReserved::TYPE => reserved(message, message.payload()?),
+            ReleaseInventory::TYPE => {
+                let ReleaseInventory { order } = message.payload()?;
+                Ok(Self::Release(Asked { step: StepRequest::of(message, RESERVE_INVENTORY)?, order }))
+            }
+            OrderApproved::TYPE => approved(message, &message.payload()?),
             other => Err(Verdict::Park {
                 reason: "unknown_type",
                 detail: format!("{other} is none of the types that this service takes"),
@@ -94,65 +102,48 @@ impl Request {
             Self::Pet { change, reserve } => {
                 touched.pets.extend(change.map(|change| change.pet));
                 if let Some(Reserve { asked, items, .. }) = reserve {
-                    touched.sagas.insert(asked.saga);
+                    touched.sagas.insert(asked.step.saga);
                     touched.supplies.extend(items.iter().map(|item| item.sku.clone()));
                 }
             }
-            Self::Release(asked) | Self::Commit(asked) => drop(touched.sagas.insert(asked.saga)),
+            Self::Release(asked) | Self::Commit(asked) => drop(touched.sagas.insert(asked.step.saga)),
             Self::Nothing(_) => {}
         }
     }
 
     /// The step that it is about, if it is about one.
     #[must_use]
-    pub fn asked(&self) -> Option<Asked> {
+    pub fn step(&self) -> Option<StepRequest<'a>> {
         match self {
-            Self::Pet { reserve, .. } => reserve.as_ref().map(|reserve| reserve.asked),
-            Self::Release(asked) | Self::Commit(asked) => Some(*asked),
+            Self::Pet { reserve, .. } => reserve.as_ref().map(|reserve| reserve.asked.step),
+            Self::Release(asked) | Self::Commit(asked) => Some(asked.step),
             Self::Nothing(_) => None,
         }
     }
 }
 
-impl Asked {
-    fn of(message: &Message, order: Uuid, step: &'static str) -> Result<Self, Verdict> {
-        let saga = message.saga_id.ok_or_else(|| Verdict::Park {
-            reason: "no_saga",
-            detail: format!("{} asks for the step {step} and names no saga", message.kind),
-        })?;
-        // An event that starts a step answers another one, whose epoch it carries; only an
-        // operator's copy of it is made out to this step.
-        let epoch = if message.step.as_deref() == Some(step) { message.epoch } else { 0 };
-        Ok(Self { saga, order, step, epoch })
-    }
-}
-
-fn data<P: Payload>(message: &Message) -> Result<P, Verdict> {
-    message.payload().map_err(|error| Verdict::malformed(&error))
-}
-
-fn news(message: &Message, pet: Uuid, status: Option<PetStatus>) -> Result<Request, Verdict> {
+fn news<'a>(message: &'a Message, pet: Uuid, status: Option<PetStatus>) -> Result<Request<'a>, Verdict> {
     Ok(match change(message, pet, status)? {
         None => Request::Nothing("the event changed no pet"),
         change => Request::Pet { change, reserve: None },
     })
 }
 
-fn reserved(message: &Message, event: PetReserved) -> Result<Request, Verdict> {
+fn reserved(message: &Message, event: PetReserved) -> Result<Request<'_>, Verdict> {
     let change = change(message, event.pet, Some(event.status))?;
     if event.items.is_empty() {
         return Ok(Request::Pet { change, reserve: None });
     }
-    let asked = Asked::of(message, event.order, RESERVE_INVENTORY)?;
+    let asked = Asked { step: StepRequest::of(message, RESERVE_INVENTORY)?, order: event.order };
     let reserve = Reserve { asked, items: event.items, pet_price: event.price };
     Ok(Request::Pet { change, reserve: Some(reserve) })
 }
 
-fn approved(message: &Message, event: &OrderApproved) -> Result<Request, Verdict> {
+fn approved<'a>(message: &'a Message, event: &OrderApproved) -> Result<Request<'a>, Verdict> {
     if event.items.is_empty() {
         return Ok(Request::Nothing("the order has no supplies"));
     }
-    Ok(Request::Commit(Asked::of(message, event.order, COMMIT_INVENTORY)?))
+    Ok(Request::Commit(Asked { step: StepRequest::of(message, COMMIT_INVENTORY)?, order: event.order }))
 }
 
 /// What the event tells of the pet; nothing without a version, as then nothing changed.
@@ -160,7 +151,7 @@ fn change(message: &Message, pet: Uuid, status: Option<PetStatus>) -> Result<Opt
     let Some(version) = message.aggregate_version else { return Ok(None) };
     if version == 0 || i64::try_from(version).is_err() {
         let why = format!("aggregateversion {version} is not between 1 and {}", i64::MAX);
-        return Err(Verdict::malformed(&PayloadError::Malformed { kind: "a pet event", why }));
+        return Err(PayloadError::Malformed { kind: "a pet event", why }.into());
     }
     Ok(Some(PetChange { pet, after: Pet { status, version } }))
 }

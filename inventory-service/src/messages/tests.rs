@@ -104,7 +104,8 @@ fn pets(shop: &Inventory) -> &Pets {
 pub(super) fn deliver(inventory: &mut Inventory, message: &Message) -> Verdict {
     match Request::read(message) {
         Ok(request) => {
-            inventory.decide(request, Turn { ids: &ids(), cause: message, now: noon() }).expect("answers are JSON")
+            let answers = Answers { ids: &ids(), source: processes::INVENTORY_SERVICE, now: noon() };
+            inventory.decide(request, answers).expect("answers are JSON")
         }
         Err(parked) => parked,
     }

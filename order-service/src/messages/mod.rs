@@ -8,10 +8,10 @@ use saga_contract::messages::{
     ApproveOrder, CloseOrder, OrderCancelled, OrderCreated, OrderRefused, OrderRejected, OrderResult, PetReserved,
 };
 use saga_contract::{Reason, processes, steps};
-use saga_core::effect::{Effect, EffectState, OnDo, OnUndo, on_do, on_undo};
+use saga_core::effect::{EffectState, OnDo, OnUndo};
 use saga_core::{Body, Ids, Message, Outcome, Payload, PayloadError, SagaCancelled, SagaPrepared, SagaRejected, Time};
 use saga_runtime::store::together;
-use saga_runtime::{Decided, Effects, Handler, Handling, StoreError, Transaction, Verdict};
+use saga_runtime::{Answers, Decided, Effects, Handler, Handling, StepRequest, StoreError, Transaction, Verdict};
 use uuid::Uuid;
 
 use crate::domain::{Change, Request, Stuck};
@@ -27,17 +27,17 @@ pub struct Messages {
 
 /// A message, read: which order and saga it is about, and what is to be done.
 #[derive(Debug)]
-pub struct Job {
+pub struct Job<'a> {
     order: Uuid,
     saga: Uuid,
-    task: Task,
+    task: Task<'a>,
 }
 
 #[derive(Debug)]
-enum Task {
-    Create(PetReserved),
-    Close(CloseOrder),
-    Approve(ApproveOrder),
+enum Task<'a> {
+    Create(StepRequest<'a>, PetReserved),
+    Close(StepRequest<'a>, CloseOrder),
+    Approve(StepRequest<'a>, ApproveOrder),
     Prepared(OrderResult),
     Ended(Outcome, Reason),
 }
@@ -55,16 +55,15 @@ impl Messages {
         batch: &[&Message],
         now: Time,
     ) -> Result<Decided, StoreError> {
-        let jobs: Vec<Result<Job, Verdict>> = batch.iter().copied().map(Job::read).collect();
+        let jobs: Vec<Result<Job<'_>, Verdict>> = batch.iter().copied().map(Job::read).collect();
         let known = || jobs.iter().filter_map(|job| job.as_ref().ok());
         let ledger = Ledger::lock(transaction, known().map(|job| job.order));
         let effects = Effects::lock(transaction, known().filter_map(Job::effect));
         let (mut ledger, mut effects) = together(ledger, effects).await?;
-        let mut desk = Desk { ids: &self.ids, ledger: &mut ledger, effects: &mut effects, now };
-        let decide = |(job, message): (Result<Job, Verdict>, &Message)| job.and_then(|job| desk.decide(&job, message));
-        let verdicts =
-            jobs.into_iter().zip(batch.iter().copied()).map(decide).map(|verdict| verdict.unwrap_or_else(|park| park));
-        let verdicts = verdicts.collect();
+        let answers = Answers { ids: &self.ids, source: processes::ORDER_SERVICE, now };
+        let mut desk = Desk { answers, ledger: &mut ledger, effects: &mut effects };
+        let decide = |job: Result<Job<'_>, Verdict>| job.and_then(|job| desk.decide(&job)).unwrap_or_else(|park| park);
+        let verdicts = jobs.into_iter().map(decide).collect();
         let outcomes = batch.iter().filter(|message| tells_an_outcome(&message.kind));
         let outcomes = outcomes.filter_map(|message| ledger.get(message.subject.parse().ok()?).cloned()).collect();
         let waiters = self.waiters.clone();
@@ -83,11 +82,22 @@ fn tells_an_outcome(kind: &str) -> bool {
     [SagaPrepared::TYPE, SagaRejected::TYPE, SagaCancelled::TYPE, ApproveOrder::TYPE].contains(&kind)
 }
 
-fn task(message: &Message) -> Result<(Uuid, Task), PayloadError> {
+/// What is to be done, and with which order.
+fn task(message: &Message) -> Result<(Uuid, Task<'_>), Verdict> {
+    let asked = |step| StepRequest::of(message, step);
     match message.kind.as_str() {
-        PetReserved::TYPE => message.payload().map(|data: PetReserved| (data.order, Task::Create(data))),
-        CloseOrder::TYPE => message.payload().map(|data: CloseOrder| (data.order, Task::Close(data))),
-        ApproveOrder::TYPE => message.payload().map(|data: ApproveOrder| (data.order, Task::Approve(data))),
+        PetReserved::TYPE => {
+            let data: PetReserved = message.payload()?;
+            Ok((data.order, Task::Create(asked(steps::CREATE_ORDER)?, data)))
+        }
+        CloseOrder::TYPE => {
+            let data: CloseOrder = message.payload()?;
+            Ok((data.order, Task::Close(asked(steps::CREATE_ORDER)?, data)))
+        }
+        ApproveOrder::TYPE => {
+            let data: ApproveOrder = message.payload()?;
+            Ok((data.order, Task::Approve(asked(steps::APPROVE_ORDER)?, data)))
+        }
         SagaPrepared::TYPE => {
             let data: SagaPrepared = message.payload()?;
             let result = serde_json::from_value(data.result)
@@ -104,7 +114,7 @@ fn task(message: &Message) -> Result<(Uuid, Task), PayloadError> {
         }
         other => {
             let expected = "a message of the queues of order-service";
-            Err(PayloadError::OtherType { expected, found: other.to_owned() })
+            Err(PayloadError::OtherType { expected, found: other.to_owned() }.into())
         }
     }
 }
@@ -115,17 +125,14 @@ fn subject(message: &Message, kind: &'static str) -> Result<Uuid, PayloadError> 
     message.subject.parse().map_err(|error| PayloadError::Malformed { kind, why: why(error) })
 }
 
-impl Job {
+impl<'a> Job<'a> {
     /// Reads a message.
     ///
     /// # Errors
     /// The verdict on one that cannot be read: it is set aside.
-    pub fn read(message: &Message) -> Result<Self, Verdict> {
-        let saga = message.saga_id.ok_or_else(|| Verdict::Park {
-            reason: "no_saga",
-            detail: format!("{} belongs to a saga and carries no sagaid", message.kind),
-        })?;
-        let (order, task) = task(message).map_err(|error| Verdict::malformed(&error))?;
+    pub fn read(message: &'a Message) -> Result<Self, Verdict> {
+        let saga = message.saga_id.ok_or_else(|| Verdict::no_saga(message))?;
+        let (order, task) = task(message)?;
         Ok(Self { order, saga, task })
     }
 
@@ -139,8 +146,7 @@ impl Job {
     #[must_use]
     pub fn effect(&self) -> Option<(Uuid, &'static str)> {
         match self.task {
-            Task::Create(_) | Task::Close(_) => Some((self.saga, steps::CREATE_ORDER)),
-            Task::Approve(_) => Some((self.saga, steps::APPROVE_ORDER)),
+            Task::Create(step, _) | Task::Close(step, _) | Task::Approve(step, _) => Some(step.key()),
             Task::Prepared(_) | Task::Ended(..) => None,
         }
     }
@@ -150,14 +156,12 @@ impl Job {
 /// it changed.
 #[derive(Debug)]
 pub struct Desk<'a> {
-    /// Forges the ids of the answers.
-    pub ids: &'a Ids,
+    /// Who answers.
+    pub answers: Answers<'a>,
     /// The requests that the batch touches.
     pub ledger: &'a mut Ledger,
     /// What became of their steps.
     pub effects: &'a mut Effects,
-    /// The time of the batch.
-    pub now: Time,
 }
 
 impl Desk<'_> {
@@ -165,29 +169,27 @@ impl Desk<'_> {
     ///
     /// # Errors
     /// The verdict on a message that changes nothing, as it cannot be handled now or ever.
-    pub fn decide(&mut self, job: &Job, message: &Message) -> Result<Verdict, Verdict> {
+    pub fn decide(&mut self, job: &Job<'_>) -> Result<Verdict, Verdict> {
         match &job.task {
-            Task::Create(data) => self.create(job, data, message),
-            Task::Close(data) => self.close(job, data, message),
-            Task::Approve(data) => self.approve(job, data, message),
+            Task::Create(step, data) => self.create(job, *step, data),
+            Task::Close(step, data) => self.close(job, *step, data),
+            Task::Approve(step, data) => self.approve(job, *step, data),
             Task::Prepared(result) => self.told(job, |request| request.prepared(result.total)),
             Task::Ended(outcome, reason) => self.told(job, |request| request.ended(*outcome, reason.clone())),
         }
     }
 
     /// The request of the job, if it is that saga's: ids can be forged by others, too.
-    fn request(&mut self, job: &Job) -> Option<&mut Request> {
+    fn request(&mut self, job: &Job<'_>) -> Option<&mut Request> {
         self.ledger.get_mut(job.order).filter(|request| request.saga == job.saga)
     }
 
-    fn create(&mut self, job: &Job, data: &PetReserved, message: &Message) -> Result<Verdict, Verdict> {
-        let epoch = if message.step.as_deref() == Some(steps::CREATE_ORDER) { message.epoch } else { 0 };
-        let answering = Answering { message, order: job.order, step: steps::CREATE_ORDER, epoch };
+    fn create(&mut self, job: &Job<'_>, step: StepRequest<'_>, data: &PetReserved) -> Result<Verdict, Verdict> {
         let refusal = |reason| OrderRefused { order: data.order, order_id: data.order_id, reason };
-        match on_do(self.effects.get(job.saga, steps::CREATE_ORDER), epoch) {
+        match self.effects.on_do(step) {
             OnDo::AnswerAgain(answer) => return Ok(Verdict::answer_again(answer)),
             OnDo::RefuseCancelled => {
-                let refused = self.answer(&answering, &refusal(Reason::CANCELLED), None)?;
+                let refused = self.answer(step, job.order, &refusal(Reason::CANCELLED), None)?;
                 return Ok(Verdict::send(vec![refused]));
             }
             OnDo::Perform => {}
@@ -196,50 +198,47 @@ impl Desk<'_> {
             let change = request.create()?;
             Ok((request.created_event(), version_after(change, request)))
         });
-        match created {
-            Ok((event, version)) => self.settle::<OrderCreated>(job, &answering, &event, version, EffectState::Done),
-            Err(reason) => self.settle(job, &answering, &refusal(reason), None, EffectState::Refused),
-        }
+        let (state, answer) = match created {
+            Ok((event, version)) => (EffectState::Done, self.answer::<OrderCreated>(step, job.order, &event, version)?),
+            Err(reason) => (EffectState::Refused, self.answer(step, job.order, &refusal(reason), None)?),
+        };
+        Ok(self.effects.settle(step, state, answer))
     }
 
-    fn close(&mut self, job: &Job, data: &CloseOrder, message: &Message) -> Result<Verdict, Verdict> {
-        let answering = Answering { message, order: job.order, step: steps::CREATE_ORDER, epoch: message.epoch };
-        let version = match on_undo(self.effects.get(job.saga, steps::CREATE_ORDER), message.epoch) {
+    fn close(&mut self, job: &Job<'_>, step: StepRequest<'_>, data: &CloseOrder) -> Result<Verdict, Verdict> {
+        let version = match self.effects.on_undo(step) {
             OnUndo::AnswerAgain(answer) => return Ok(Verdict::answer_again(answer)),
-            OnUndo::Stale => {
-                let closed = self.closed(&answering, data, None)?;
-                return Ok(Verdict::send(vec![closed]));
-            }
+            OnUndo::Stale => return Ok(Verdict::send(vec![self.closed(step, data, None)?])),
             OnUndo::Revert => match self.request(job) {
                 Some(request) => {
-                    let change = request.close(data.outcome, &data.reason).map_err(|stuck| no(stuck, message))?;
+                    let change = request.close(data.outcome, &data.reason).map_err(|stuck| no(stuck, step.message))?;
                     version_after(change, request)
                 }
                 None => None,
             },
             OnUndo::Bury => None,
         };
-        let closed = self.closed(&answering, data, version)?;
-        Ok(self.remember(job, &answering, closed, EffectState::Undone))
+        let closed = self.closed(step, data, version)?;
+        Ok(self.effects.settle(step, EffectState::Undone, closed))
     }
 
-    fn approve(&mut self, job: &Job, data: &ApproveOrder, message: &Message) -> Result<Verdict, Verdict> {
-        let answering = Answering { message, order: job.order, step: steps::APPROVE_ORDER, epoch: message.epoch };
-        match on_do(self.effects.get(job.saga, steps::APPROVE_ORDER), message.epoch) {
+    fn approve(&mut self, job: &Job<'_>, step: StepRequest<'_>, data: &ApproveOrder) -> Result<Verdict, Verdict> {
+        match self.effects.on_do(step) {
             OnDo::AnswerAgain(answer) => return Ok(Verdict::answer_again(answer)),
-            OnDo::RefuseCancelled => return Err(no(Stuck::Never("order_closed"), message)),
+            OnDo::RefuseCancelled => return Err(no(Stuck::Never("order_closed"), step.message)),
             OnDo::Perform => {}
         }
-        let request = self.request(job).ok_or_else(|| no(Stuck::Never("order_unknown"), message))?;
-        let change = request.approve(data.total).map_err(|stuck| no(stuck, message))?;
+        let request = self.request(job).ok_or_else(|| no(Stuck::Never("order_unknown"), step.message))?;
+        let change = request.approve(data.total).map_err(|stuck| no(stuck, step.message))?;
         let (event, version) = (request.approved_event(data.total), version_after(change, request));
-        self.settle(job, &answering, &event, version, EffectState::Done)
+        let approved = self.answer(step, job.order, &event, version)?;
+        Ok(self.effects.settle(step, EffectState::Done, approved))
     }
 
     /// An event of the saga's own: it asks for no answer.
     fn told(
         &mut self,
-        job: &Job,
+        job: &Job<'_>,
         apply: impl FnOnce(&mut Request) -> Result<Change, Stuck>,
     ) -> Result<Verdict, Verdict> {
         let Some(request) = self.request(job) else { return Ok(Verdict::ignored("no order of ours has this saga")) };
@@ -253,55 +252,23 @@ impl Desk<'_> {
         }
     }
 
-    fn closed(&self, answering: &Answering<'_>, data: &CloseOrder, version: Option<u64>) -> Result<Message, Verdict> {
+    fn closed(&self, step: StepRequest<'_>, data: &CloseOrder, version: Option<u64>) -> Result<Message, PayloadError> {
         let (order, reason) = (data.order, data.reason.clone());
         match data.outcome {
-            Outcome::Rejected => self.answer(answering, &OrderRejected { order, reason }, version),
-            Outcome::Cancelled => self.answer(answering, &OrderCancelled { order, reason }, version),
+            Outcome::Rejected => self.answer(step, order, &OrderRejected { order, reason }, version),
+            Outcome::Cancelled => self.answer(step, order, &OrderCancelled { order, reason }, version),
         }
-    }
-
-    /// Answers, and remembers what became of the step.
-    fn settle<P: Payload>(
-        &mut self,
-        job: &Job,
-        answering: &Answering<'_>,
-        payload: &P,
-        version: Option<u64>,
-        state: EffectState,
-    ) -> Result<Verdict, Verdict> {
-        let answer = self.answer(answering, payload, version)?;
-        Ok(self.remember(job, answering, answer, state))
-    }
-
-    fn remember(&mut self, job: &Job, answering: &Answering<'_>, answer: Message, state: EffectState) -> Verdict {
-        let effect = Effect { epoch: answering.epoch, state, answer: answer.reference() };
-        self.effects.set(job.saga, answering.step, effect);
-        Verdict::send(vec![answer])
     }
 
     fn answer<P: Payload>(
         &self,
-        answering: &Answering<'_>,
+        step: StepRequest<'_>,
+        order: Uuid,
         payload: &P,
         version: Option<u64>,
-    ) -> Result<Message, Verdict> {
-        let body = Body::of(payload).map_err(|error| Verdict::malformed(&error))?;
-        let Answering { message: cause, order, step, epoch } = *answering;
-        let id = self.ids.event_caused(cause.id, P::TYPE);
-        let answer = Message::caused_by(cause, id, processes::ORDER_SERVICE, order.to_string(), body, self.now);
-        let answer = answer.for_step(step, epoch);
-        Ok(version.into_iter().fold(answer, Message::at_version))
+    ) -> Result<Message, PayloadError> {
+        Ok(self.answers.to(step, order, Body::of(payload)?, version))
     }
-}
-
-/// The request that is being answered.
-#[derive(Clone, Copy)]
-struct Answering<'a> {
-    message: &'a Message,
-    order: Uuid,
-    step: &'static str,
-    epoch: u32,
 }
 
 /// The version that an answer tells of; none if nothing changed.

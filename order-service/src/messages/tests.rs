@@ -39,8 +39,9 @@ impl Shop {
         if self.handled.contains(&message.id) {
             return None;
         }
-        let mut desk = Desk { ids: &self.ids, ledger: &mut self.ledger, effects: &mut self.effects, now: NOW };
-        let verdict = Job::read(message).and_then(|job| desk.decide(&job, message)).unwrap_or_else(|park| park);
+        let answers = Answers { ids: &self.ids, source: processes::ORDER_SERVICE, now: NOW };
+        let mut desk = Desk { answers, ledger: &mut self.ledger, effects: &mut self.effects };
+        let verdict = Job::read(message).and_then(|job| desk.decide(&job)).unwrap_or_else(|park| park);
         if let Verdict::Done(output) = &verdict {
             self.handled.push(message.id);
             let sent = output.send.iter().map(|Outgoing { message, .. }| (message.id, message.clone()));

@@ -6,9 +6,10 @@ mod request;
 #[cfg(test)]
 mod tests;
 
+use saga_contract::processes;
 use saga_runtime::core::{Ids, Message, Time};
 use saga_runtime::store::together;
-use saga_runtime::{Decided, Effects, Handler, Handling, StoreError, Transaction, Verdict};
+use saga_runtime::{Answers, Decided, Effects, Handler, Handling, StoreError, Transaction, Verdict};
 
 use crate::store::Pets;
 
@@ -36,16 +37,17 @@ impl PetHandler {
         batch: &[&Message],
         now: Time,
     ) -> Result<Decided, StoreError> {
-        let asked: Vec<Result<Asked, Verdict>> = batch.iter().copied().map(Asked::parse).collect();
+        let asked: Vec<Result<Asked<'_>, Verdict>> = batch.iter().copied().map(Asked::parse).collect();
         let good = || asked.iter().flatten();
         let pets = Pets::lock(transaction, good().map(Asked::pet_number));
-        let (pets, effects) = together(pets, Effects::lock(transaction, good().map(Asked::key))).await?;
-        let mut participant = Participant::new(self.ids.clone(), pets, effects);
-        let answer = |(message, asked)| match asked {
-            Ok(asked) => participant.answer(message, asked, now),
-            Err(parked) => parked,
+        let effects = Effects::lock(transaction, good().map(|asked| asked.step.key()));
+        let (pets, effects) = together(pets, effects).await?;
+        let answers = Answers { ids: &self.ids, source: processes::PET_SERVICE, now };
+        let mut participant = Participant::new(pets, effects);
+        let answer = |asked: Result<Asked<'_>, Verdict>| {
+            asked.map_or_else(|parked| parked, |asked| participant.answer(asked, answers))
         };
-        let verdicts = batch.iter().copied().zip(asked).map(answer).collect();
+        let verdicts = asked.into_iter().map(answer).collect();
         Ok(Decided::new(verdicts, participant.writes(now)))
     }
 }

@@ -3,12 +3,11 @@
 use saga_contract::messages::{
     OrderApproved, PetReleased, PetReservationRefused, PetReserved, PetSold, ReleasePet, ReservePet,
 };
-use saga_contract::{PetNumber, PetStatus, Reason, processes, steps};
-use saga_runtime::core::effect::{Effect, EffectState, OnDo, OnUndo, on_do, on_undo};
-use saga_runtime::core::{Body, Ids, Message, PayloadError, Time};
+use saga_contract::{PetNumber, PetStatus, Reason};
+use saga_runtime::core::effect::{EffectState, OnDo, OnUndo};
+use saga_runtime::core::{Body, Message, PayloadError, Time};
 use saga_runtime::store::Writes;
-use saga_runtime::{Effects, Verdict};
-use uuid::Uuid;
+use saga_runtime::{Answers, Effects, StepRequest, Verdict};
 
 use super::{Asked, Request};
 use crate::domain::{AlreadySold, Holder, Pet, State};
@@ -17,25 +16,15 @@ use crate::store::Pets;
 /// Answers requests one after the other; a later one sees what an earlier one changed.
 #[derive(Debug)]
 pub struct Participant {
-    ids: Ids,
     pets: Pets,
     effects: Effects,
-}
-
-/// The message that asks, and what is needed to answer it.
-#[derive(Clone, Copy)]
-struct Cause<'a> {
-    message: &'a Message,
-    saga: Uuid,
-    epoch: u32,
-    now: Time,
 }
 
 impl Participant {
     /// A participant that knows these pets, and what became of these steps.
     #[must_use]
-    pub fn new(ids: Ids, pets: Pets, effects: Effects) -> Self {
-        Self { ids, pets, effects }
+    pub fn new(pets: Pets, effects: Effects) -> Self {
+        Self { pets, effects }
     }
 
     /// What it knows of a pet by now.
@@ -57,18 +46,17 @@ impl Participant {
     }
 
     /// Does what a message asks for, once, and answers it.
-    pub fn answer(&mut self, message: &Message, asked: Asked, now: Time) -> Verdict {
-        let Asked { saga, epoch, request } = asked;
-        let cause = Cause { message, saga, epoch, now };
+    pub fn answer(&mut self, asked: Asked<'_>, answers: Answers<'_>) -> Verdict {
+        let Asked { step, request } = asked;
         if let Some(parked) = self.mistaken(&request) {
             return parked;
         }
         let answered = match request {
-            Request::Reserve(command) => self.reserve(cause, command),
-            Request::Release(command) => self.release(cause, &command),
-            Request::Sell(event) => self.sell(cause, &event),
+            Request::Reserve(command) => self.reserve(step, command, answers),
+            Request::Release(command) => self.release(step, &command, answers),
+            Request::Sell(event) => self.sell(step, &event, answers),
         };
-        answered.unwrap_or_else(|error| Verdict::malformed(&error))
+        answered.unwrap_or_else(Verdict::from)
     }
 
     /// A request whose pet's number and id do not belong together is for a person: most likely
@@ -80,15 +68,20 @@ impl Participant {
         (stored != id).then_some(Verdict::Park { reason: "malformed_data", detail })
     }
 
-    fn reserve(&mut self, cause: Cause<'_>, command: ReservePet) -> Result<Verdict, PayloadError> {
-        match on_do(self.remembered(cause.saga, steps::RESERVE_PET), cause.epoch) {
+    fn reserve(
+        &mut self,
+        step: StepRequest<'_>,
+        command: ReservePet,
+        answers: Answers<'_>,
+    ) -> Result<Verdict, PayloadError> {
+        match self.effects.on_do(step) {
             OnDo::AnswerAgain(answer) => return Ok(Verdict::answer_again(answer)),
             OnDo::RefuseCancelled => {
-                return Ok(Verdict::send(vec![self.refusal(cause, &command, Reason::CANCELLED)?]));
+                return Ok(Verdict::send(vec![refusal(step, &command, Reason::CANCELLED, answers)?]));
             }
             OnDo::Perform => {}
         }
-        let by = Holder { order: command.order, saga: cause.saga };
+        let by = Holder { order: command.order, saga: step.saga };
         let reserved = match self.pets.get(command.pet_id) {
             Some(pet) => pet.reserve(by, command.quantity).map(|next| (pet.clone(), next)),
             None => Err(Reason::PET_UNKNOWN),
@@ -96,92 +89,90 @@ impl Participant {
         match reserved {
             Ok((pet, next)) => {
                 let body = Body::of(&reserved_event(next.as_ref().unwrap_or(&pet), command))?;
-                let answer = self.answer_to(cause, steps::RESERVE_PET, pet.id, body, next.as_ref());
-                Ok(self.done(cause, steps::RESERVE_PET, EffectState::Done, answer, next))
+                let answer = answers.to(step, pet.id, body, version_of(next.as_ref()));
+                Ok(self.done(step, EffectState::Done, answer, next))
             }
             Err(reason) => {
-                let answer = self.refusal(cause, &command, reason)?;
-                Ok(self.done(cause, steps::RESERVE_PET, EffectState::Refused, answer, None))
+                let answer = refusal(step, &command, reason, answers)?;
+                Ok(self.done(step, EffectState::Refused, answer, None))
             }
         }
     }
 
-    fn release(&mut self, cause: Cause<'_>, command: &ReleasePet) -> Result<Verdict, PayloadError> {
-        match on_undo(self.remembered(cause.saga, steps::RESERVE_PET), cause.epoch) {
+    fn release(
+        &mut self,
+        step: StepRequest<'_>,
+        command: &ReleasePet,
+        answers: Answers<'_>,
+    ) -> Result<Verdict, PayloadError> {
+        match self.effects.on_undo(step) {
             OnUndo::AnswerAgain(answer) => return Ok(Verdict::answer_again(answer)),
-            OnUndo::Stale => return Ok(Verdict::send(vec![self.released(cause, command, None)?])),
+            OnUndo::Stale => return Ok(Verdict::send(vec![released(step, command, None, answers)?])),
             OnUndo::Bury | OnUndo::Revert => {}
         }
-        let by = Holder { order: command.order, saga: cause.saga };
+        let by = Holder { order: command.order, saga: step.saga };
         let next = match self.pets.get(command.pet_id).map(|pet| pet.release(by)) {
             Some(Ok(next)) => next,
             Some(Err(AlreadySold)) => return Ok(sold_already(command)),
             None => None,
         };
-        let answer = self.released(cause, command, next.as_ref())?;
-        Ok(self.done(cause, steps::RESERVE_PET, EffectState::Undone, answer, next))
+        let answer = released(step, command, next.as_ref(), answers)?;
+        Ok(self.done(step, EffectState::Undone, answer, next))
     }
 
-    fn sell(&mut self, cause: Cause<'_>, event: &OrderApproved) -> Result<Verdict, PayloadError> {
-        match on_do(self.remembered(cause.saga, steps::SELL_PET), cause.epoch) {
+    fn sell(
+        &mut self,
+        step: StepRequest<'_>,
+        event: &OrderApproved,
+        answers: Answers<'_>,
+    ) -> Result<Verdict, PayloadError> {
+        match self.effects.on_do(step) {
             OnDo::AnswerAgain(answer) => return Ok(Verdict::answer_again(answer)),
             // Nothing undoes a sale, so nothing can have overtaken it.
             OnDo::RefuseCancelled | OnDo::Perform => {}
         }
-        let to = Holder { order: event.order, saga: cause.saga };
+        let to = Holder { order: event.order, saga: step.saga };
         let pet = self.pets.get(event.pet_id);
         let Some(Ok(next)) = pet.map(|pet| pet.sell(to)) else {
             return Ok(not_reserved(event, pet));
         };
         let OrderApproved { pet, pet_id, order, .. } = *event;
         let body = Body::of(&PetSold { pet, pet_id, order, status: PetStatus::Sold })?;
-        let answer = self.answer_to(cause, steps::SELL_PET, pet, body, next.as_ref());
-        Ok(self.done(cause, steps::SELL_PET, EffectState::Done, answer, next))
-    }
-
-    fn remembered(&self, saga: Uuid, step: &str) -> Option<&Effect> {
-        self.effects.get(saga, step)
+        let answer = answers.to(step, pet, body, version_of(next.as_ref()));
+        Ok(self.done(step, EffectState::Done, answer, next))
     }
 
     /// Remembers what became of a step, and the pet if it changed.
-    fn done(
-        &mut self,
-        cause: Cause<'_>,
-        step: &'static str,
-        state: EffectState,
-        answer: Message,
-        changed: Option<Pet>,
-    ) -> Verdict {
-        let effect = Effect { epoch: cause.epoch, state, answer: answer.reference() };
-        self.effects.set(cause.saga, step, effect);
+    fn done(&mut self, step: StepRequest<'_>, state: EffectState, answer: Message, changed: Option<Pet>) -> Verdict {
         changed.into_iter().for_each(|pet| self.pets.set(pet));
-        Verdict::send(vec![answer])
+        self.effects.settle(step, state, answer)
     }
+}
 
-    /// An answer; it carries a version only when the pet changed.
-    fn answer_to(&self, cause: Cause<'_>, step: &str, pet: Uuid, body: Body, changed: Option<&Pet>) -> Message {
-        let id = self.ids.event_caused(cause.message.id, body.kind);
-        let subject = pet.to_string();
-        let answer = Message::caused_by(cause.message, id, processes::PET_SERVICE, subject, body, cause.now)
-            .for_step(step, cause.epoch);
-        match changed {
-            Some(pet) => answer.at_version(pet.version),
-            None => answer,
-        }
-    }
+/// The version that an answer carries: only when the pet changed.
+fn version_of(changed: Option<&Pet>) -> Option<u64> {
+    changed.map(|pet| pet.version)
+}
 
-    fn refusal(&self, cause: Cause<'_>, command: &ReservePet, reason: Reason) -> Result<Message, PayloadError> {
-        let ReservePet { pet, pet_id, order, .. } = *command;
-        let body = Body::of(&PetReservationRefused { pet, pet_id, order, reason })?;
-        Ok(self.answer_to(cause, steps::RESERVE_PET, pet, body, None))
-    }
+fn refusal(
+    step: StepRequest<'_>,
+    command: &ReservePet,
+    reason: Reason,
+    answers: Answers<'_>,
+) -> Result<Message, PayloadError> {
+    let ReservePet { pet, pet_id, order, .. } = *command;
+    Ok(answers.to(step, pet, Body::of(&PetReservationRefused { pet, pet_id, order, reason })?, None))
+}
 
-    fn released(&self, cause: Cause<'_>, command: &ReleasePet, changed: Option<&Pet>) -> Result<Message, PayloadError> {
-        let ReleasePet { pet, pet_id, order, .. } = *command;
-        let status = changed.and_then(|pet| pet.state.status());
-        let body = Body::of(&PetReleased { pet, pet_id, order, status })?;
-        Ok(self.answer_to(cause, steps::RESERVE_PET, pet, body, changed))
-    }
+fn released(
+    step: StepRequest<'_>,
+    command: &ReleasePet,
+    changed: Option<&Pet>,
+    answers: Answers<'_>,
+) -> Result<Message, PayloadError> {
+    let ReleasePet { pet, pet_id, order, .. } = *command;
+    let status = changed.and_then(|pet| pet.state.status());
+    Ok(answers.to(step, pet, Body::of(&PetReleased { pet, pet_id, order, status })?, version_of(changed)))
 }
 
 fn reserved_event(pet: &Pet, command: ReservePet) -> PetReserved {

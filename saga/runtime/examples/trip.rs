@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use clap::{Args, FromArgMatches};
 use idforge::id;
-use saga_core::effect::{Effect, EffectState, OnDo, OnUndo, on_do, on_undo};
+use saga_core::effect::{EffectState, OnDo, OnUndo};
 use saga_core::*;
 use saga_runtime::orchestrator::{self, Orchestrator, wake_always};
 use saga_runtime::*;
@@ -42,7 +42,7 @@ const fn message(name: &'static str, key: &'static str) -> MessageType {
 
 /// The saga: room, then seat, then there is no way back, then the tickets.
 #[rustfmt::skip]
-const STEPS: &[Step] = &[
+pub const STEPS: &[Step] = &[
     Step { name: "room", kind: Kind::Compensatable, condition: None,
            start: Start::Command { kind: "BOOK_ROOM", queue: "agency", data: |f| body("BOOK_ROOM", f) },
            done: "ROOM_BOOKED", refused: Some("ROOM_REFUSED"),
@@ -67,54 +67,69 @@ struct Agency(Ids);
 impl Handler for Agency {
     fn handle<'a>(&'a self, tx: &'a Transaction<'a>, batch: &'a [&'a Message], now: Time) -> Handling<'a> {
         Box::pin(async move {
-            let keys = batch.iter().filter_map(|m| Some((m.saga_id?, meaning(&m.kind)?.1)));
-            let mut effects = Effects::lock(tx, keys).await?;
-            let verdicts = batch.iter().map(|message| self.on_message(message, &mut effects, now)).collect();
+            let asked: Vec<Result<Asked<'_>, Verdict>> = batch.iter().map(|message| Asked::read(message)).collect();
+            let mut effects = Effects::lock(tx, asked.iter().flatten().map(|asked| asked.step.key())).await?;
+            let answers = Answers { ids: &self.0, source: "trips", now };
+            let decide =
+                |asked: Result<Asked<'_>, _>| asked.map_or_else(|no| no, |it| it.decide(&mut effects, answers));
+            let verdicts = asked.into_iter().map(decide).collect();
             Ok(Decided::new(verdicts, effects.writes(now)))
         })
     }
 }
 
-impl Agency {
-    fn on_message(&self, message: &Message, effects: &mut Effects, now: Time) -> Verdict {
-        let (Some(saga), Some((direction, step, done, refused))) = (message.saga_id, meaning(&message.kind)) else {
-            return Verdict::Park { reason: "not_for_us", detail: message.kind.clone() };
+/// What a message asks of the agency, and how it is answered: yes and no.
+struct Asked<'a> {
+    step: StepRequest<'a>,
+    direction: Direction,
+    done: &'static str,
+    refused: &'static str,
+}
+
+impl<'a> Asked<'a> {
+    fn read(message: &'a Message) -> Result<Self, Verdict> {
+        let (direction, step, done, refused) = match message.kind.as_str() {
+            "BOOK_ROOM" => (Direction::Do, "room", "ROOM_BOOKED", "ROOM_REFUSED"),
+            "CANCEL_ROOM" => (Direction::Undo, "room", "ROOM_CANCELLED", ""),
+            "BOOK_SEAT" => (Direction::Do, "seat", "SEAT_BOOKED", "SEAT_REFUSED"),
+            "CANCEL_SEAT" => (Direction::Undo, "seat", "SEAT_CANCELLED", ""),
+            "SEND_TICKETS" => (Direction::Do, "tickets", "TICKETS_SENT", ""),
+            other => return Err(Verdict::Park { reason: "not_for_us", detail: other.to_owned() }),
         };
-        let full = step == "seat" && message.subject.contains("full");
-        let (epoch, remembered) = (message.epoch, effects.get(saga, step));
-        let (state, answer) = match direction {
-            Direction::Do => match on_do(remembered, epoch) {
+        Ok(Self { step: StepRequest::of(message, step)?, direction, done, refused })
+    }
+
+    fn decide(self, effects: &mut Effects, answers: Answers<'_>) -> Verdict {
+        let Self { step, direction, done, refused } = self;
+        let subject = &step.message.subject;
+        let full = step.step == "seat" && subject.contains("full");
+        let (state, kind) = match direction {
+            Direction::Do => match effects.on_do(step) {
                 OnDo::AnswerAgain(answer) => return Verdict::answer_again(answer),
                 OnDo::RefuseCancelled => (None, refused),
                 OnDo::Perform if full => (Some(EffectState::Refused), refused),
                 OnDo::Perform => (Some(EffectState::Done), done),
             },
-            Direction::Undo => match on_undo(remembered, epoch) {
+            Direction::Undo => match effects.on_undo(step) {
                 OnUndo::AnswerAgain(answer) => return Verdict::answer_again(answer),
                 OnUndo::Stale => (None, done),
                 OnUndo::Bury | OnUndo::Revert => (Some(EffectState::Undone), done),
             },
         };
-        let body = Body { kind: answer, version: 1, data: serde_json::json!({ "reason": "fully booked" }) };
-        let id = self.0.event_caused(message.id, answer);
-        let answer = Message::caused_by(message, id, "trips", &message.subject, body, now).for_step(step, epoch);
-        if let Some(state) = state {
-            effects.set(saga, step, Effect { epoch, state, answer: answer.reference() });
+        let body = Body { kind, version: 1, data: serde_json::json!({ "reason": "fully booked" }) };
+        let answer = answers.to(step, subject, body, None);
+        match state {
+            Some(state) => effects.settle(step, state, answer),
+            None => Verdict::send(vec![answer]),
         }
-        Verdict::send(vec![answer])
     }
 }
 
-/// What a command asks for, of which step, and how it is answered: yes and no.
-fn meaning(kind: &str) -> Option<(Direction, &'static str, &'static str, &'static str)> {
-    match kind {
-        "BOOK_ROOM" => Some((Direction::Do, "room", "ROOM_BOOKED", "ROOM_REFUSED")),
-        "CANCEL_ROOM" => Some((Direction::Undo, "room", "ROOM_CANCELLED", "")),
-        "BOOK_SEAT" => Some((Direction::Do, "seat", "SEAT_BOOKED", "SEAT_REFUSED")),
-        "CANCEL_SEAT" => Some((Direction::Undo, "seat", "SEAT_CANCELLED", "")),
-        "SEND_TICKETS" => Some((Direction::Do, "tickets", "TICKETS_SENT", "")),
-        _ => None,
-    }
+/// The saga, with how its id is computed and its pivot decided.
+pub fn trip(ids: Ids) -> Result<Definition, DefinitionError> {
+    let id = move |start: &Message| Ok(id!(ids.sagas(), "trip", subject = start.subject.as_str()));
+    let saga = Definition::new("trip", 1, "TRIP_REQUESTED", STEPS, id)?;
+    Ok(saga.pass_pivot_when(|_| Ok(true)))
 }
 
 /// The whole process, ready to be served.
@@ -122,11 +137,7 @@ pub fn trips(config: config::ProcessConfig) -> Result<Process, Box<dyn std::erro
     let spec = Spec { name: "trips", version: "1", topology: &TOPOLOGY, migrations: orchestrator::migrations() };
     let mut process = Process::new(spec, config)?;
     let ids = process.ids();
-    let saga = Definition::new("trip", 1, "TRIP_REQUESTED", STEPS, {
-        let ids = ids.clone();
-        move |start| Ok(id!(ids.sagas(), "trip", subject = start.subject.as_str()))
-    })?;
-    let saga = saga.pass_pivot_when(|_| Ok(true));
+    let saga = trip(ids.clone())?;
     let sagas = Arc::new(Orchestrator::new(vec![saga], &ids, Timings::default(), process.metrics()));
     process.consume("agency", Arc::new(Agency(ids)));
     process.consume("trips", sagas.clone());

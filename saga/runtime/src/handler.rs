@@ -4,7 +4,7 @@
 //! parking and acknowledging are the pipeline's.
 
 use futures_util::future::BoxFuture;
-use saga_core::{Message, MessageRef, Time};
+use saga_core::{Message, MessageRef, PayloadError, Time};
 
 use crate::error::StoreError;
 use crate::store::{Transaction, Writes};
@@ -161,13 +161,21 @@ impl Verdict {
         Self::Done(Output { resend: vec![answer.into()], ..Output::default() })
     }
 
-    /// The data of the message does not fit its type.
+    /// The message belongs to no saga, and should.
     #[must_use]
-    pub fn malformed(error: &saga_core::PayloadError) -> Self {
+    pub fn no_saga(message: &Message) -> Self {
+        let detail = format!("{} carries no sagaid: nobody could ever undo or finish what it asks for", message.kind);
+        Self::Park { reason: "no_saga", detail }
+    }
+}
+
+/// The data of a message does not fit its type.
+impl From<PayloadError> for Verdict {
+    fn from(error: PayloadError) -> Self {
         let reason = match error {
-            saga_core::PayloadError::NewerVersion { .. } => "newer_version",
-            saga_core::PayloadError::OtherType { .. } => "unknown_type",
-            saga_core::PayloadError::Malformed { .. } => "malformed_data",
+            PayloadError::NewerVersion { .. } => "newer_version",
+            PayloadError::OtherType { .. } => "unknown_type",
+            PayloadError::Malformed { .. } => "malformed_data",
         };
         Self::Park { reason, detail: error.to_string() }
     }

@@ -8,7 +8,9 @@ mod trip;
 
 use std::time::Duration;
 
-use saga_core::{Body, Message};
+use saga_core::{Backoff, Body, Definition, Message, Step, Time, Timings};
+use saga_runtime::handler::{Handler, Output, Verdict};
+use saga_runtime::orchestrator::{self, Orchestrator, wake_due};
 use saga_runtime::testing::{Database, Servers, eventually, process_config};
 use saga_runtime::{ProcessError, StoreError, Writer, clock};
 use tokio::net::TcpListener;
@@ -19,11 +21,14 @@ use uuid::Uuid;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-async fn request(writer: &Writer, ids: &saga_core::Ids, traveller: &str) {
-    let now = clock::now();
+fn requested(ids: &saga_core::Ids, traveller: &str) -> Message {
     let id = ids.event_at(traveller, 1, "TRIP_REQUESTED");
     let body = Body { kind: "TRIP_REQUESTED", version: 1, data: serde_json::json!({ "traveller": traveller }) };
-    let message = Message::new(id, "trips", traveller, body, now);
+    Message::new(id, "trips", traveller, body, clock::now())
+}
+
+async fn request(writer: &Writer, ids: &saga_core::Ids, traveller: &str) {
+    let message = requested(ids, traveller);
     writer.write::<_, StoreError>(async |_| Ok(((), vec![message.into()]))).await.unwrap();
 }
 
@@ -127,4 +132,93 @@ async fn what_one_saga_left_is_found_without_reading_what_others_did() {
         assert!(read <= asked * 2 * 256, "{table}: {read} pages were read in {asked} searches");
     }
     trips.stop().await;
+}
+
+/// Handles messages as a delivery would, and says what goes out for each.
+async fn handle(trips: &Orchestrator, writer: &Writer, messages: &[Message], now: Time) -> Vec<Vec<Message>> {
+    let handled = writer.transact::<_, StoreError>(async |transaction| {
+        let batch: Vec<&Message> = messages.iter().collect();
+        let decided = trips.handle(transaction, &batch, now).await?;
+        decided.writes.send(transaction).await?;
+        let outputs = decided.verdicts.into_iter().map(|verdict| {
+            let Verdict::Done(output) = verdict else { panic!("{verdict:?}") };
+            output.send
+        });
+        let outputs: Vec<_> = outputs.collect();
+        let messages = outputs.iter().map(|sent| sent.iter().map(|outgoing| outgoing.message.clone()).collect());
+        Ok((messages.collect(), Output { send: outputs.concat(), ..Output::default() }))
+    });
+    handled.await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sagas_go_on_by_the_version_that_they_began_with_and_begin_by_the_newest() {
+    // No seat any more.
+    static NEWER: [Step; 3] = [trip::STEPS[0], trip::STEPS[2], trip::STEPS[3]];
+    let servers = Servers::claim().await;
+    let database = servers.database("trips").await;
+    let client = database.migrate(&orchestrator::migrations()).await;
+    let process = trip::trips(process_config(&database, &servers)).unwrap();
+    let (writer, ids) = (process.writer(), process.ids());
+    let first = || trip::trip(ids.clone()).unwrap();
+    let newer = Definition::new("trip", 2, "TRIP_REQUESTED", &NEWER, {
+        let ids = ids.clone();
+        move |start| Ok(idforge::id!(ids.sagas(), "trip", subject = start.subject.as_str()))
+    });
+    let newer = newer.unwrap().pass_pivot_when(|_| Ok(true));
+    let run = |definitions| Orchestrator::new(definitions, &ids, Timings::default(), process.metrics());
+    let (before, after) = (run(vec![first()]), run(vec![first(), newer]));
+
+    let ada = handle(&before, &writer, &[requested(&ids, "ada")], clock::now()).await.concat();
+    let bob = handle(&after, &writer, &[requested(&ids, "bob")], clock::now()).await.concat();
+    let versions = client.query("SELECT subject, definition_version FROM sagas ORDER BY subject", &[]).await.unwrap();
+    let versions: Vec<(String, i32)> = versions.iter().map(|row| (row.get(0), row.get(1))).collect();
+    assert_eq!(versions, [("ada".to_owned(), 1), ("bob".to_owned(), 2)]);
+
+    let booked = [&ada[0], &bob[0]].map(|command| {
+        assert_eq!(command.kind, "BOOK_ROOM");
+        let body = Body { kind: "ROOM_BOOKED", version: 1, data: serde_json::json!({}) };
+        let id = ids.event_caused(command.id, body.kind);
+        Message::caused_by(command, id, "trips", &command.subject, body, clock::now()).for_step("room", 0)
+    });
+    let next = handle(&after, &writer, &booked, clock::now()).await;
+    let kinds = |sent: &[Message]| sent.iter().map(|message| message.kind.clone()).collect::<Vec<_>>();
+    assert_eq!(kinds(&next[0]), ["BOOK_SEAT"]);
+    assert_eq!(kinds(&next[1]), ["SAGA_PREPARED", "SEND_TICKETS"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_alarm_that_two_orchestrators_hear_at_once_rings_once() {
+    const SAGAS: i64 = 400;
+    const AT_ONCE: i64 = 10;
+    let servers = Servers::claim().await;
+    let database = servers.database("trips").await;
+    let client = database.migrate(&orchestrator::migrations()).await;
+    // Never served: what it has to send stays in its outbox, and nobody answers.
+    let process = trip::trips(process_config(&database, &servers)).unwrap();
+    let (writer, ids) = (process.writer(), process.ids());
+    // The second time comes much later than anything here takes.
+    let resend = Backoff { first: time::Duration::HOUR, cap: time::Duration::HOUR };
+    let timings = Timings { resend, step_timeout: time::Duration::DAY, ..Timings::default() };
+    let saga = trip::trip(ids.clone()).unwrap();
+    let trips = Orchestrator::new(vec![saga], &ids, timings, process.metrics());
+    let requests: Vec<Message> = (0..SAGAS).map(|n| requested(&ids, &format!("traveller {n}"))).collect();
+    handle(&trips, &writer, &requests, clock::now() - time::Duration::hours(2)).await;
+
+    let wake = async || {
+        let mut all = 0;
+        loop {
+            match wake_due(&trips, &writer, AT_ONCE).await.unwrap() {
+                0 => return all,
+                woken => all += woken,
+            }
+        }
+    };
+    let (one, other) = tokio::join!(wake(), wake());
+    assert_eq!(one + other, SAGAS);
+    assert!(one > 0 && other > 0, "both were at it: {one}, {other}");
+    let count = async |sql: &str| client.query_one(sql, &[]).await.unwrap().get::<_, i64>(0);
+    assert_eq!(count("SELECT count(*) FROM sagas WHERE (state #>> '{steps,0,resends}')::int = 1").await, SAGAS);
+    assert_eq!(count("SELECT count(*) FROM journal WHERE type = 'BOOK_ROOM'").await, SAGAS);
+    assert_eq!(count("SELECT count(*) FROM outbox").await, 2 * SAGAS, "each request once, and once more");
 }

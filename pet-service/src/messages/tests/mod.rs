@@ -11,7 +11,7 @@ use idforge::Salt;
 use saga_contract::messages::{OrderApproved, ReleasePet, ReservePet};
 use saga_contract::{Currency, Items, Money, Names, OrderNumber, PetNumber, Quantity, Reason, processes, steps};
 use saga_runtime::core::{Body, Direction, Ids, Message, Outcome, Payload, Time};
-use saga_runtime::{Effects, Output, Verdict};
+use saga_runtime::{Answers, Effects, Output, Verdict};
 use time::macros::datetime;
 use uuid::Uuid;
 
@@ -43,12 +43,15 @@ impl Shop {
         let number = PetNumber::new(12).unwrap();
         let draft = Draft { name: "Miso".to_owned(), price: Some(25_000), ..Draft::default() };
         let pets = Pets::of([Pet::born(number, names.pet(number), draft).unwrap()]);
-        Self { participant: Participant::new(ids.clone(), pets, Effects::default()), ids, names }
+        Self { participant: Participant::new(pets, Effects::default()), ids, names }
     }
 
     fn comes(&mut self, message: &Message) -> Verdict {
         match Asked::parse(message) {
-            Ok(asked) => self.participant.answer(message, asked, NOW),
+            Ok(asked) => {
+                let answers = Answers { ids: &self.ids, source: processes::PET_SERVICE, now: NOW };
+                self.participant.answer(asked, answers)
+            }
             Err(parked) => parked,
         }
     }

@@ -102,8 +102,7 @@ impl Effects {
         self.known.get(&(saga, step.to_owned()))
     }
 
-    /// Remembers what became of a step.
-    pub fn set(&mut self, saga: Uuid, step: &str, effect: Effect) {
+    pub(crate) fn set(&mut self, saga: Uuid, step: &str, effect: Effect) {
         let key = (saga, step.to_owned());
         self.changed.insert(key.clone());
         self.known.insert(key, effect);

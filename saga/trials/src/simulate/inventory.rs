@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use inventory_service::domain::{Pet, Pets, Reservation, Stock, Warehouse};
-use inventory_service::messages::{Inventory, Request, Turn};
+use inventory_service::messages::{Inventory, Request};
 use inventory_service::store::Touched;
-use saga_contract::Sku;
+use saga_contract::{Sku, processes};
 use saga_core::{Ids, Time};
-use saga_runtime::Verdict;
+use saga_runtime::{Answers, Verdict};
 use uuid::Uuid;
 
 use super::broker::Letter;
@@ -37,7 +37,7 @@ impl InventoryTables {
     }
 
     /// The rows that a batch touches, those of the supplies that are set aside included.
-    fn read(&self, requests: &[Result<Request, Verdict>]) -> Inventory {
+    fn read(&self, requests: &[Result<Request<'_>, Verdict>]) -> Inventory {
         let mut touched = Touched::default();
         requests.iter().flatten().for_each(|request| request.touches(&mut touched));
         let Touched { sagas, mut supplies, pets } = touched;
@@ -46,8 +46,8 @@ impl InventoryTables {
         supplies.extend(reservations.values().flat_map(|r| r.items.iter().map(|item| item.sku.clone())));
         let stock = supplies.iter().filter_map(|sku| self.stock.get(sku).cloned());
         let pets = pets.into_iter().filter_map(|pet| Some((pet, *self.pets.get(&pet)?)));
-        let asked = requests.iter().flatten().filter_map(Request::asked);
-        let effects = self.effects.read(asked.map(|asked| (asked.saga, asked.step)));
+        let steps = requests.iter().flatten().filter_map(Request::step);
+        let effects = self.effects.read(steps.map(|step| step.key()));
         let pets = [(GENERATION, pets.collect())].into_iter().collect();
         Inventory { warehouse: Warehouse::new(stock, reservations), pets, effects }
     }
@@ -58,16 +58,13 @@ impl Tables for InventoryTables {
     const ANSWERS_AGAIN: bool = true;
 
     fn handle(&self, batch: &[Letter], now: Time) -> (Vec<Verdict>, InventoryRows) {
-        let requests: Vec<Result<Request, Verdict>> = batch.iter().map(|letter| Request::read(letter)).collect();
+        let requests: Vec<Result<Request<'_>, Verdict>> = batch.iter().map(|letter| Request::read(letter)).collect();
         let mut inventory = self.read(&requests);
-        let verdicts = batch.iter().zip(requests).map(|(cause, request)| match request {
-            Ok(request) => {
-                let verdict = inventory.decide(request, Turn { ids: &self.ids, cause, now });
-                verdict.unwrap_or_else(|error| Verdict::malformed(&error))
-            }
-            Err(parked) => parked,
-        });
-        let verdicts = verdicts.collect();
+        let answers = Answers { ids: &self.ids, source: processes::INVENTORY_SERVICE, now };
+        let decide = |request: Result<Request<'_>, Verdict>| {
+            request.and_then(|request| Ok(inventory.decide(request, answers)?)).unwrap_or_else(|parked| parked)
+        };
+        let verdicts = requests.into_iter().map(decide).collect();
         let effects = changed(&inventory.effects);
         (verdicts, InventoryRows { inventory, effects })
     }

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use order_service::domain::{Answer, Request};
 use order_service::messages::{Desk, Job};
 use order_service::store::Ledger;
+use saga_contract::processes;
 use saga_core::{Ids, Time};
-use saga_runtime::Verdict;
+use saga_runtime::{Answers, Verdict};
 use uuid::Uuid;
 
 use super::broker::Letter;
@@ -44,14 +45,14 @@ impl Tables for OrderTables {
     const ANSWERS_AGAIN: bool = true;
 
     fn handle(&self, batch: &[Letter], now: Time) -> (Vec<Verdict>, OrderRows) {
-        let jobs: Vec<Result<Job, Verdict>> = batch.iter().map(|letter| Job::read(letter)).collect();
+        let jobs: Vec<Result<Job<'_>, Verdict>> = batch.iter().map(|letter| Job::read(letter)).collect();
         let orders: Vec<Uuid> = jobs.iter().flatten().map(Job::order).collect();
         let mut ledger = Ledger::of(orders.iter().filter_map(|order| self.requests.get(order).cloned()));
         let mut effects = self.effects.read(jobs.iter().flatten().filter_map(Job::effect));
-        let mut desk = Desk { ids: &self.ids, ledger: &mut ledger, effects: &mut effects, now };
-        let decide = |(job, letter): (Result<Job, Verdict>, &Letter)| job.and_then(|job| desk.decide(&job, letter));
-        let verdicts = jobs.into_iter().zip(batch).map(decide).map(|verdict| verdict.unwrap_or_else(|no| no));
-        let verdicts = verdicts.collect();
+        let answers = Answers { ids: &self.ids, source: processes::ORDER_SERVICE, now };
+        let mut desk = Desk { answers, ledger: &mut ledger, effects: &mut effects };
+        let decide = |job: Result<Job<'_>, Verdict>| job.and_then(|job| desk.decide(&job)).unwrap_or_else(|park| park);
+        let verdicts = jobs.into_iter().map(decide).collect();
         let requests = orders.into_iter().filter_map(|order| ledger.get_mut(order).cloned()).collect();
         (verdicts, OrderRows { requests, effects: changed(&effects) })
     }

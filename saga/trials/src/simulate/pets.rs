@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use pet_service::domain::Pet;
 use pet_service::messages::{Asked, Participant};
 use pet_service::store::Pets;
-use saga_contract::PetNumber;
+use saga_contract::{PetNumber, processes};
 use saga_core::{Ids, Time};
-use saga_runtime::Verdict;
+use saga_runtime::{Answers, Verdict};
 
 use super::broker::Letter;
 use super::effects::{EffectRows, EffectTable, changed};
@@ -42,16 +42,16 @@ impl Tables for PetTables {
     const ANSWERS_AGAIN: bool = true;
 
     fn handle(&self, batch: &[Letter], now: Time) -> (Vec<Verdict>, PetRows) {
-        let asked: Vec<Result<Asked, Verdict>> = batch.iter().map(|letter| Asked::parse(letter)).collect();
+        let asked: Vec<Result<Asked<'_>, Verdict>> = batch.iter().map(|letter| Asked::parse(letter)).collect();
         let numbers: Vec<PetNumber> = asked.iter().flatten().map(Asked::pet_number).collect();
         let pets = Pets::of(numbers.iter().filter_map(|number| self.pets.get(number).cloned()));
-        let effects = self.effects.read(asked.iter().flatten().map(Asked::key));
-        let mut participant = Participant::new(self.ids.clone(), pets, effects);
-        let answer = |(letter, asked): (&Letter, Result<Asked, Verdict>)| match asked {
-            Ok(asked) => participant.answer(letter, asked, now),
-            Err(parked) => parked,
+        let effects = self.effects.read(asked.iter().flatten().map(|asked| asked.step.key()));
+        let answers = Answers { ids: &self.ids, source: processes::PET_SERVICE, now };
+        let mut participant = Participant::new(pets, effects);
+        let answer = |asked: Result<Asked<'_>, Verdict>| {
+            asked.map_or_else(|parked| parked, |asked| participant.answer(asked, answers))
         };
-        let verdicts = batch.iter().zip(asked).map(answer).collect();
+        let verdicts = asked.into_iter().map(answer).collect();
         let pets = numbers.into_iter().filter_map(|number| participant.pet(number).cloned()).collect();
         (verdicts, PetRows { pets, effects: changed(participant.effects()) })
     }

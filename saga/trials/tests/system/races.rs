@@ -1,9 +1,12 @@
 //! Many at once: one wins, and everybody is told.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
 use reqwest::Method;
+use saga_runtime::testing::eventually;
 
-use crate::shop::{Answer, Settings, Shop, count, order};
+use crate::shop::{Answer, PATIENCE, Settings, Shop, count, order};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_a_hundred_orders_for_one_pet_exactly_one_wins_and_the_others_are_told() {
@@ -42,6 +45,36 @@ async fn approve_and_cancel_at_the_same_time_one_wins_and_the_pet_ends_sold_or_a
     assert_eq!((findings.in_phase("completed"), findings.in_phase("cancelled")), (approved, 10 - approved));
     for (pet, approved) in approvals {
         assert_eq!(shop.pet_status(pet).await, if approved { "sold" } else { "available" }, "pet {pet}");
+    }
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn approvals_around_the_moment_an_order_expires_are_granted_whole_or_refused_and_undone() {
+    const PETS: i64 = 40;
+    let (resend_after, reservation_ttl) = (Duration::from_secs(1), Duration::from_secs(4));
+    let settings = Settings { approval_limit: 0, resend_after, reservation_ttl, ..Settings::default() };
+    let shop = Shop::open(settings).await;
+    for pet in 1..=PETS {
+        shop.add_pet(pet, 1000).await;
+    }
+    let place = async |pet: i64| shop.place(&format!("late-{pet}"), &order(pet, "ada", &[])).await;
+    let placed = join_all((1..=PETS).map(place)).await;
+    assert!(placed.iter().all(|answer| answer.text("status") == "placed"), "{placed:?}");
+    let due = "SELECT count(*) FROM sagas WHERE alarm <= now() OR phase <> 'prepared'";
+    eventually("the first expires", PATIENCE, async || count(&shop.databases.sagas, due).await > 0).await;
+    // One after the other, while the orchestrator wakes those that are due.
+    let mut approvals = Vec::new();
+    for (pet, answer) in (1..).zip(&placed) {
+        let approved = shop.order(&answer.text("id"), Method::POST, "/approve").await;
+        assert!([200, 409].contains(&approved.status.as_u16()), "{approved:?}");
+        approvals.push((pet, approved.status == 200));
+    }
+    let findings = shop.settled().await;
+    let granted = i64::try_from(approvals.iter().filter(|(_, granted)| *granted).count()).unwrap();
+    assert_eq!((findings.in_phase("completed"), findings.in_phase("cancelled")), (granted, PETS - granted));
+    for (pet, granted) in approvals {
+        assert_eq!(shop.pet_status(pet).await, if granted { "sold" } else { "available" }, "pet {pet}");
     }
     shop.close().await;
 }

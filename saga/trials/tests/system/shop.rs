@@ -29,6 +29,8 @@ pub(crate) struct Settings {
     pub resend_after: Duration,
     /// How long a step may go unanswered.
     pub step_timeout: Duration,
+    /// How long an order waits for approval.
+    pub reservation_ttl: Duration,
     /// Whether the stream of all events is kept.
     pub event_stream: bool,
 }
@@ -36,8 +38,8 @@ pub(crate) struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         let (resend_after, step_timeout) = (Duration::from_secs(5), Duration::from_secs(600));
-        let order_wait = Duration::from_secs(25);
-        Self { approval_limit: 50_000, order_wait, resend_after, step_timeout, event_stream: false }
+        let (order_wait, reservation_ttl) = (Duration::from_secs(25), Duration::from_secs(1800));
+        Self { approval_limit: 50_000, order_wait, resend_after, step_timeout, reservation_ttl, event_stream: false }
     }
 }
 
@@ -273,7 +275,7 @@ fn orchestrator(
     saga::serve::ServeConfig {
         process,
         approval_limit: settings.approval_limit,
-        reservation_ttl: Duration::from_secs(1800),
+        reservation_ttl: settings.reservation_ttl,
         resend_after: settings.resend_after,
         step_timeout: settings.step_timeout,
         processes,

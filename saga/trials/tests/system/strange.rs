@@ -1,11 +1,13 @@
 //! Messages that come doubled, overtaken, old, early, or that cannot be handled: published by hand.
 
+use reqwest::Method;
 use saga_contract::messages::{PetReservationRefused, ReleasePet, ReservePet};
 use saga_contract::{Items, OrderNumber, PetNumber, Quantity, Reason, steps};
 use saga_core::{Body, Message, Outcome, Payload, Route};
 use saga_runtime::clock;
 use saga_runtime::testing::eventually;
 use saga_trials::replayed::{Stored, publish};
+use serde_json::json;
 use time::Duration;
 use uuid::Uuid;
 
@@ -98,6 +100,25 @@ async fn the_same_id_with_other_content_is_parked_and_the_first_stands() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_those_with_one_id_that_come_together_the_first_is_handled_once_and_what_differs_is_parked() {
+    let mut shop = pets(2).await;
+    let first = reserve(&shop, 1, 1, 1).await;
+    let mut other = reserve(&shop, 1, 1, 2).await;
+    other.time = first.time;
+    shop.stop("pet-service").await;
+    for message in [&first, &first, &other] {
+        command(&shop, message).await;
+    }
+    shop.start("pet-service").await;
+    eventually("the first is handled", PATIENCE, async || handled(&shop, &first).await).await;
+    eventually("the other is parked", PATIENCE, async || parked(&shop, &other, "conflict").await).await;
+    assert_eq!((shop.pet_status(1).await.as_str(), shop.pet_status(2).await.as_str()), ("pending", "available"));
+    assert_eq!(count(&shop.databases.pets, "SELECT count(*) FROM journal WHERE type = 'PET_RESERVED'").await, 1);
+    assert_eq!(count(&shop.databases.pets, "SELECT count(*) FROM parked").await, 1);
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_undo_that_overtakes_its_do_is_an_effect_and_the_late_do_is_refused() {
     let shop = pets(1).await;
     settles(&shop, &release(&shop, 2, 1, 1).await).await;
@@ -149,7 +170,7 @@ async fn what_is_a_little_old_or_early_is_handled_what_is_too_old_is_parked_and_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_message_that_fails_each_time_it_is_due_holds_no_other_back() {
+async fn a_message_that_fails_each_time_it_is_due_holds_no_other_back_and_is_parked_in_the_end() {
     let shop = pets(1).await;
     settles(&shop, &release(&shop, 2, 1, 1).await).await;
     let refused = reserve(&shop, 1, 1, 1).await;
@@ -169,6 +190,16 @@ async fn a_message_that_fails_each_time_it_is_due_holds_no_other_back() {
     eventually("the one behind it is handled", PATIENCE, async || handled(&shop, &behind).await).await;
     let attempts = count(pets, "SELECT max(attempt)::bigint FROM deferred").await;
     assert!(attempts > 2, "the first is put off again, a little longer: {attempts}");
+    // As if it had been put off for hours.
+    pets.batch_execute("UPDATE deferred SET attempt = 20, due_at = now()").await.unwrap();
+    eventually("it is parked", PATIENCE, async || parked(&shop, &again, "put_off_too_often").await).await;
+    assert_eq!(count(pets, "SELECT count(*) FROM deferred").await, 0);
+    pets.batch_execute("DROP INDEX once").await.unwrap();
+    let id = count(pets, "SELECT id FROM parked").await;
+    let url = format!("{}/admin/parked/{id}/replay", shop.url("pet-service", 0));
+    let replayed = shop.send(Method::POST, &url, &[shop.token()], Some(&json!({}))).await;
+    assert_eq!(replayed.status, 200, "{replayed:?}");
+    eventually("it is handled once that is mended", PATIENCE, async || handled(&shop, &again).await).await;
     shop.close().await;
 }
 
