@@ -5,7 +5,7 @@
 mod tests;
 
 use saga_contract::messages::{
-    ApproveOrder, CloseOrder, OrderCancelled, OrderCreated, OrderRefused, OrderRejected, OrderResult, PetReserved,
+    ApproveOrder, CloseOrder, OrderCancelled, OrderRefused, OrderRejected, OrderResult, PetReserved,
 };
 use saga_contract::{Reason, processes, steps};
 use saga_core::effect::{EffectState, OnDo, OnUndo};
@@ -184,31 +184,36 @@ impl Desk<'_> {
         self.ledger.get_mut(job.order).filter(|request| request.saga == job.saga)
     }
 
+    // What is told is put into JSON before anything changes: should that fail, the message is set aside and nothing happened.
+
     fn create(&mut self, job: &Job<'_>, step: StepRequest<'_>, data: &PetReserved) -> Result<Verdict, Verdict> {
-        let refusal = |reason| OrderRefused { order: data.order, order_id: data.order_id, reason };
+        let refusal = |reason| Body::of(&OrderRefused { order: data.order, order_id: data.order_id, reason });
         match self.effects.on_do(step) {
             OnDo::AnswerAgain(answer) => return Ok(Verdict::answer_again(answer)),
             OnDo::RefuseCancelled => {
-                let refused = self.answer(step, job.order, &refusal(Reason::CANCELLED), None)?;
+                let refused = self.answers.to(step, job.order, refusal(Reason::CANCELLED)?, None);
                 return Ok(Verdict::send(vec![refused]));
             }
             OnDo::Perform => {}
         }
-        let created = self.request(job).ok_or(Reason::ORDER_UNKNOWN).and_then(|request| {
-            let change = request.create()?;
-            Ok((request.created_event(), version_after(change, request)))
-        });
-        let (state, answer) = match created {
-            Ok((event, version)) => (EffectState::Done, self.answer::<OrderCreated>(step, job.order, &event, version)?),
-            Err(reason) => (EffectState::Refused, self.answer(step, job.order, &refusal(reason), None)?),
+        let (state, body, version) = match self.request(job) {
+            None => (EffectState::Refused, refusal(Reason::ORDER_UNKNOWN)?, None),
+            Some(request) => {
+                let created = Body::of(&request.created_event())?;
+                match request.create() {
+                    Ok(change) => (EffectState::Done, created, version_after(change, request)),
+                    Err(reason) => (EffectState::Refused, refusal(reason)?, None),
+                }
+            }
         };
-        Ok(self.effects.settle(step, state, answer))
+        Ok(self.effects.settle(step, state, self.answers.to(step, job.order, body, version)))
     }
 
     fn close(&mut self, job: &Job<'_>, step: StepRequest<'_>, data: &CloseOrder) -> Result<Verdict, Verdict> {
+        let closed = closed(data)?;
         let version = match self.effects.on_undo(step) {
             OnUndo::AnswerAgain(answer) => return Ok(Verdict::answer_again(answer)),
-            OnUndo::Stale => return Ok(Verdict::send(vec![self.closed(step, data, None)?])),
+            OnUndo::Stale => return Ok(Verdict::send(vec![self.answers.to(step, job.order, closed, None)])),
             OnUndo::Revert => match self.request(job) {
                 Some(request) => {
                     let change = request.close(data.outcome, &data.reason).map_err(|stuck| no(stuck, step.message))?;
@@ -218,8 +223,7 @@ impl Desk<'_> {
             },
             OnUndo::Bury => None,
         };
-        let closed = self.closed(step, data, version)?;
-        Ok(self.effects.settle(step, EffectState::Undone, closed))
+        Ok(self.effects.settle(step, EffectState::Undone, self.answers.to(step, job.order, closed, version)))
     }
 
     fn approve(&mut self, job: &Job<'_>, step: StepRequest<'_>, data: &ApproveOrder) -> Result<Verdict, Verdict> {
@@ -229,10 +233,10 @@ impl Desk<'_> {
             OnDo::Perform => {}
         }
         let request = self.request(job).ok_or_else(|| no(Stuck::Never("order_unknown"), step.message))?;
+        let approved = Body::of(&request.approved_event(data.total))?;
         let change = request.approve(data.total).map_err(|stuck| no(stuck, step.message))?;
-        let (event, version) = (request.approved_event(data.total), version_after(change, request));
-        let approved = self.answer(step, job.order, &event, version)?;
-        Ok(self.effects.settle(step, EffectState::Done, approved))
+        let version = version_after(change, request);
+        Ok(self.effects.settle(step, EffectState::Done, self.answers.to(step, job.order, approved, version)))
     }
 
     /// An event of the saga's own: it asks for no answer.
@@ -251,23 +255,14 @@ impl Desk<'_> {
             }
         }
     }
+}
 
-    fn closed(&self, step: StepRequest<'_>, data: &CloseOrder, version: Option<u64>) -> Result<Message, PayloadError> {
-        let (order, reason) = (data.order, data.reason.clone());
-        match data.outcome {
-            Outcome::Rejected => self.answer(step, order, &OrderRejected { order, reason }, version),
-            Outcome::Cancelled => self.answer(step, order, &OrderCancelled { order, reason }, version),
-        }
-    }
-
-    fn answer<P: Payload>(
-        &self,
-        step: StepRequest<'_>,
-        order: Uuid,
-        payload: &P,
-        version: Option<u64>,
-    ) -> Result<Message, PayloadError> {
-        Ok(self.answers.to(step, order, Body::of(payload)?, version))
+/// What is told of an order that its saga closed.
+fn closed(data: &CloseOrder) -> Result<Body, PayloadError> {
+    let (order, reason) = (data.order, data.reason.clone());
+    match data.outcome {
+        Outcome::Rejected => Body::of(&OrderRejected { order, reason }),
+        Outcome::Cancelled => Body::of(&OrderCancelled { order, reason }),
     }
 }
 
