@@ -13,6 +13,12 @@ use crate::store::{self, Touched};
 pub use answer::Inventory;
 pub use request::{Asked, Request, Reserve};
 
+/// Who answers here, with ids that these forge.
+#[must_use]
+pub fn answers(ids: &Ids, now: Time) -> Answers<'_> {
+    Answers { ids, source: processes::INVENTORY_SERVICE, now }
+}
+
 /// Handles the messages of all of the service's queues.
 #[derive(Debug, Clone)]
 pub struct Messages {
@@ -40,7 +46,7 @@ impl Messages {
         let (effects, before) = together(Effects::lock(on, steps), store::lock(on, touched)).await?;
         let (warehouse, pets) = before.clone();
         let mut inventory = Inventory { warehouse, pets, effects };
-        let answers = Answers { ids: &self.ids, source: processes::INVENTORY_SERVICE, now };
+        let answers = answers(&self.ids, now);
         let decide = |request: Result<Request<'_>, _>| {
             request.map_or_else(Ok, |request| inventory.decide(request, answers).map_err(unwritable))
         };

@@ -103,10 +103,7 @@ fn pets(shop: &Inventory) -> &Pets {
 
 pub(super) fn deliver(inventory: &mut Inventory, message: &Message) -> Verdict {
     match Request::read(message) {
-        Ok(request) => {
-            let answers = Answers { ids: &ids(), source: processes::INVENTORY_SERVICE, now: noon() };
-            inventory.decide(request, answers).expect("answers are JSON")
-        }
+        Ok(request) => inventory.decide(request, answers(&ids(), noon())).expect("answers are JSON"),
         Err(parked) => parked,
     }
 }

@@ -18,6 +18,12 @@ use crate::domain::{Change, Request, Stuck};
 use crate::store::Ledger;
 use crate::waiters::Waiters;
 
+/// Who answers here, with ids that these forge.
+#[must_use]
+pub fn answers(ids: &Ids, now: Time) -> Answers<'_> {
+    Answers { ids, source: processes::ORDER_SERVICE, now }
+}
+
 /// Handles the messages of all three queues of this service.
 #[derive(Debug, Clone)]
 pub struct Messages {
@@ -60,7 +66,7 @@ impl Messages {
         let ledger = Ledger::lock(transaction, known().map(|job| job.order));
         let effects = Effects::lock(transaction, known().filter_map(Job::effect));
         let (mut ledger, mut effects) = together(ledger, effects).await?;
-        let answers = Answers { ids: &self.ids, source: processes::ORDER_SERVICE, now };
+        let answers = answers(&self.ids, now);
         let mut desk = Desk { answers, ledger: &mut ledger, effects: &mut effects };
         let decide = |job: Result<Job<'_>, Verdict>| job.and_then(|job| desk.decide(&job)).unwrap_or_else(|park| park);
         let verdicts = jobs.into_iter().map(decide).collect();

@@ -39,7 +39,7 @@ impl Shop {
         if self.handled.contains(&message.id) {
             return None;
         }
-        let answers = Answers { ids: &self.ids, source: processes::ORDER_SERVICE, now: NOW };
+        let answers = answers(&self.ids, NOW);
         let mut desk = Desk { answers, ledger: &mut self.ledger, effects: &mut self.effects };
         let verdict = Job::read(message).and_then(|job| desk.decide(&job)).unwrap_or_else(|park| park);
         if let Verdict::Done(output) = &verdict {

@@ -16,6 +16,12 @@ use crate::store::Pets;
 pub use participant::Participant;
 pub use request::{Asked, Request};
 
+/// Who answers here, with ids that these forge.
+#[must_use]
+pub fn answers(ids: &Ids, now: Time) -> Answers<'_> {
+    Answers { ids, source: processes::PET_SERVICE, now }
+}
+
 /// Handles the messages of `pet.commands` and `pet.order-events`.
 #[derive(Debug, Clone)]
 pub struct PetHandler {
@@ -42,7 +48,7 @@ impl PetHandler {
         let pets = Pets::lock(transaction, good().map(Asked::pet_number));
         let effects = Effects::lock(transaction, good().map(|asked| asked.step.key()));
         let (pets, effects) = together(pets, effects).await?;
-        let answers = Answers { ids: &self.ids, source: processes::PET_SERVICE, now };
+        let answers = answers(&self.ids, now);
         let mut participant = Participant::new(pets, effects);
         let answer = |asked: Result<Asked<'_>, Verdict>| {
             asked.map_or_else(|parked| parked, |asked| participant.answer(asked, answers))

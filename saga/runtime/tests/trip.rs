@@ -185,6 +185,13 @@ async fn sagas_go_on_by_the_version_that_they_began_with_and_begin_by_the_newest
     let kinds = |sent: &[Message]| sent.iter().map(|message| message.kind.clone()).collect::<Vec<_>>();
     assert_eq!(kinds(&next[0]), ["BOOK_SEAT"]);
     assert_eq!(kinds(&next[1]), ["SAGA_PREPARED", "SEND_TICKETS"]);
+
+    // A program that does not know the version, as after a step back.
+    let unknown = writer.transact::<_, StoreError>(async |transaction| {
+        Ok((before.handle(transaction, &[&booked[1]], clock::now()).await?.verdicts, Output::default()))
+    });
+    let unknown = unknown.await.unwrap();
+    assert!(matches!(unknown[..], [Verdict::Park { reason: "unknown_definition", .. }]), "{unknown:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -205,6 +212,8 @@ async fn an_alarm_that_two_orchestrators_hear_at_once_rings_once() {
     let requests: Vec<Message> = (0..SAGAS).map(|n| requested(&ids, &format!("traveller {n}"))).collect();
     handle(&trips, &writer, &requests, clock::now() - time::Duration::hours(2)).await;
 
+    // Both have a connection from the start.
+    drop(tokio::try_join!(writer.pool().get(), writer.pool().get()).unwrap());
     let wake = async || {
         let mut all = 0;
         loop {

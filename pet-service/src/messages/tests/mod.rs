@@ -11,11 +11,11 @@ use idforge::Salt;
 use saga_contract::messages::{OrderApproved, ReleasePet, ReservePet};
 use saga_contract::{Currency, Items, Money, Names, OrderNumber, PetNumber, Quantity, Reason, processes, steps};
 use saga_runtime::core::{Body, Direction, Ids, Message, Outcome, Payload, Time};
-use saga_runtime::{Answers, Effects, Output, Verdict};
+use saga_runtime::{Effects, Output, Verdict};
 use time::macros::datetime;
 use uuid::Uuid;
 
-use super::{Asked, Participant};
+use super::{Asked, Participant, answers};
 use crate::domain::{Draft, Pet, State};
 use crate::store::Pets;
 
@@ -48,10 +48,7 @@ impl Shop {
 
     fn comes(&mut self, message: &Message) -> Verdict {
         match Asked::parse(message) {
-            Ok(asked) => {
-                let answers = Answers { ids: &self.ids, source: processes::PET_SERVICE, now: NOW };
-                self.participant.answer(asked, answers)
-            }
+            Ok(asked) => self.participant.answer(asked, answers(&self.ids, NOW)),
             Err(parked) => parked,
         }
     }

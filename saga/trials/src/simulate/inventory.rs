@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use inventory_service::domain::{Pet, Pets, Reservation, Stock, Warehouse};
-use inventory_service::messages::{Inventory, Request};
+use inventory_service::messages::{Inventory, Request, answers};
 use inventory_service::store::Touched;
-use saga_contract::{Sku, processes};
+use saga_contract::Sku;
 use saga_core::{Ids, Time};
-use saga_runtime::{Answers, Verdict};
+use saga_runtime::Verdict;
 use uuid::Uuid;
 
 use super::broker::Letter;
@@ -60,7 +60,7 @@ impl Tables for InventoryTables {
     fn handle(&self, batch: &[Letter], now: Time) -> (Vec<Verdict>, InventoryRows) {
         let requests: Vec<Result<Request<'_>, Verdict>> = batch.iter().map(|letter| Request::read(letter)).collect();
         let mut inventory = self.read(&requests);
-        let answers = Answers { ids: &self.ids, source: processes::INVENTORY_SERVICE, now };
+        let answers = answers(&self.ids, now);
         let decide = |request: Result<Request<'_>, Verdict>| {
             request.and_then(|request| Ok(inventory.decide(request, answers)?)).unwrap_or_else(|parked| parked)
         };

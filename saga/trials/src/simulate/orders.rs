@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 
 use order_service::domain::{Answer, Request};
-use order_service::messages::{Desk, Job};
+use order_service::messages::{Desk, Job, answers};
 use order_service::store::Ledger;
-use saga_contract::processes;
 use saga_core::{Ids, Time};
-use saga_runtime::{Answers, Verdict};
+use saga_runtime::Verdict;
 use uuid::Uuid;
 
 use super::broker::Letter;
@@ -49,7 +48,7 @@ impl Tables for OrderTables {
         let orders: Vec<Uuid> = jobs.iter().flatten().map(Job::order).collect();
         let mut ledger = Ledger::of(orders.iter().filter_map(|order| self.requests.get(order).cloned()));
         let mut effects = self.effects.read(jobs.iter().flatten().filter_map(Job::effect));
-        let answers = Answers { ids: &self.ids, source: processes::ORDER_SERVICE, now };
+        let answers = answers(&self.ids, now);
         let mut desk = Desk { answers, ledger: &mut ledger, effects: &mut effects };
         let decide = |job: Result<Job<'_>, Verdict>| job.and_then(|job| desk.decide(&job)).unwrap_or_else(|park| park);
         let verdicts = jobs.into_iter().map(decide).collect();

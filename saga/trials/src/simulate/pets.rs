@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use pet_service::domain::Pet;
-use pet_service::messages::{Asked, Participant};
+use pet_service::messages::{Asked, Participant, answers};
 use pet_service::store::Pets;
-use saga_contract::{PetNumber, processes};
+use saga_contract::PetNumber;
 use saga_core::{Ids, Time};
-use saga_runtime::{Answers, Verdict};
+use saga_runtime::Verdict;
 
 use super::broker::Letter;
 use super::effects::{EffectRows, EffectTable, changed};
@@ -46,7 +46,7 @@ impl Tables for PetTables {
         let numbers: Vec<PetNumber> = asked.iter().flatten().map(Asked::pet_number).collect();
         let pets = Pets::of(numbers.iter().filter_map(|number| self.pets.get(number).cloned()));
         let effects = self.effects.read(asked.iter().flatten().map(|asked| asked.step.key()));
-        let answers = Answers { ids: &self.ids, source: processes::PET_SERVICE, now };
+        let answers = answers(&self.ids, now);
         let mut participant = Participant::new(pets, effects);
         let answer = |asked: Result<Asked<'_>, Verdict>| {
             asked.map_or_else(|parked| parked, |asked| participant.answer(asked, answers))
