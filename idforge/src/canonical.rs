@@ -25,7 +25,9 @@ pub fn email(text: &str) -> Result<String, Error> {
 /// # Errors
 /// As [`email`].
 pub fn sku(text: &str) -> Result<String, Error> {
-    Ok(trimmed("the SKU", text)?.chars().flat_map(upper).collect())
+    let text = trimmed("the SKU", text)?;
+    // Nearly all are, and each message that names one comes by here.
+    if text.is_ascii() { Ok(text.to_ascii_uppercase()) } else { Ok(text.chars().flat_map(upper).collect()) }
 }
 
 /// A character's upper case in Unicode 14.0: a capital that came later is not used yet.

@@ -5,6 +5,7 @@ mod place;
 mod read;
 mod wire;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use saga_contract::Names;
@@ -25,7 +26,6 @@ pub use place::{Asked, Taker};
 pub use wire::{Order, OrderItem};
 
 /// What changing an order takes.
-#[derive(Clone)]
 pub struct Desk {
     /// The database, with the messages that changes send.
     pub writer: Writer,
@@ -35,10 +35,10 @@ pub struct Desk {
     pub names: Names,
 }
 
-/// What requests need.
+/// What requests need: cheap to clone, as each layer around a route does for each request.
 #[derive(Clone)]
 pub struct App {
-    desk: Desk,
+    desk: Arc<Desk>,
     /// Those who wait.
     waiters: Waiters,
     /// How long a client waits at most for the outcome of its request.
@@ -102,7 +102,8 @@ impl App {
     /// What requests need, and who takes new ones: to be run beside.
     #[must_use]
     pub fn new(desk: Desk, waiters: Waiters, wait: Duration, tokens: Tokens) -> (Self, Taker) {
-        let (taking, taker) = place::taker(desk.clone());
+        let desk = Arc::new(desk);
+        let (taking, taker) = place::taker(Arc::clone(&desk));
         (Self { desk, waiters, wait, tokens, taking }, taker)
     }
 

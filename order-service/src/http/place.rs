@@ -119,11 +119,11 @@ async fn accept(app: &App, asked: &Arc<Asked>) -> Result<Request, ApiError> {
 
 /// Takes requests together, as they come.
 pub struct Taker {
-    desk: Desk,
+    desk: Arc<Desk>,
     gathered: Gathered<Arc<Asked>, Taken>,
 }
 
-pub(super) fn taker(desk: Desk) -> (Taking, Taker) {
+pub(super) fn taker(desk: Arc<Desk>) -> (Taking, Taker) {
     let (taking, gathered) = gather(MOST_WAITING);
     (taking, Taker { desk, gathered })
 }
