@@ -9,7 +9,7 @@ use saga_contract::{TOPOLOGY, processes, queues};
 use saga_core::{Backoff, DefinitionError, Timings};
 use saga_runtime::broker::{Management, ManagementError};
 use saga_runtime::config::{ProcessConfig, parse_duration};
-use saga_runtime::orchestrator::api::{self, Api};
+use saga_runtime::orchestrator::api::{self, Api, Taps};
 use saga_runtime::orchestrator::{
     self, DeadLetters, Orchestrator, Peer, Peers, Processes, Replays, replay_always, wake_always,
 };
@@ -147,6 +147,7 @@ pub async fn serve_on(
         tokens: process.tokens(),
         peers,
         replays: replays.clone(),
+        taps: Taps::default(),
         management,
         topology: &TOPOLOGY,
         stop: shutdown.clone(),

@@ -1,11 +1,12 @@
 //! The read model of the pets, held against pet-service's feed.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use saga_runtime::check::{Check, Disagreement, Looked};
-use saga_runtime::core::Time;
+use saga_runtime::core::{Time, storable};
 use saga_runtime::http::problem::{PROCESS_SILENT, Problem};
 use saga_runtime::{StoreError, clock};
 use tokio::time::{Instant, sleep};
@@ -27,25 +28,40 @@ struct Place {
     after: i64,
     /// So many pets until then.
     pets: i64,
-    /// Since then, in milliseconds.
-    began: i64,
+    /// Since then, to the millisecond.
+    began: Time,
 }
 
 impl Place {
     fn first() -> Self {
-        let now = clock::now();
-        Self { after: 0, pets: 0, began: now.unix_timestamp() * 1000 + i64::from(now.millisecond()) }
+        Self { after: 0, pets: 0, began: clock::now() }
     }
 
+    /// A client may write anything: what no answer says is none.
     fn read(text: &str) -> Option<Self> {
-        let mut numbers = text.splitn(3, '/').map(str::parse);
-        let mut next = || numbers.next()?.ok();
-        Some(Self { after: next()?, pets: next()?, began: next()? })
+        let mut numbers = text.splitn(3, '/').map(|number| number.parse().ok().filter(|number: &i64| *number >= 0));
+        let mut next = || numbers.next()?;
+        let (after, pets, began) = (next()?, next()?, next()?);
+        let began = Time::from_unix_timestamp_nanos(i128::from(began) * 1_000_000).ok().and_then(storable)?;
+        Some(Self { after, pets, began })
     }
 
-    fn began(self) -> Option<Time> {
-        Time::from_unix_timestamp_nanos(i128::from(self.began) * 1_000_000).ok()
+    /// After so many more pets, up to this number; `None` where there cannot be as many.
+    fn next(self, number: i64, pets: usize) -> Option<Self> {
+        let pets = self.pets.checked_add(i64::try_from(pets).ok()?)?;
+        Some(Self { after: number, pets, ..self })
     }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let began = self.began.unix_timestamp() * 1000 + i64::from(self.began.millisecond());
+        write!(f, "{}/{}/{began}", self.after, self.pets)
+    }
+}
+
+fn unknown() -> Problem {
+    Problem::invalid_parameter("after is the next of no answer")
 }
 
 impl Check for Inventory {
@@ -62,12 +78,12 @@ impl Inventory {
     /// Holds a part of the feed against the read model. Both move on meanwhile: what differs is looked at again for as
     /// long as an event may be on its way.
     async fn hold_against_feed(&self, place: Option<&str>) -> Result<Looked, Problem> {
-        let unknown = || Problem::invalid_parameter("after is the next of no answer");
         let place = place.map_or_else(|| Some(Place::first()), Place::read).ok_or_else(unknown)?;
         let entries = self.feed_after(place.after).await?;
         let Some(after) = entries.last().map(|last| last.id) else {
             return Ok(Looked { disagree: self.too_many(place).await?, ..Looked::default() });
         };
+        let next = place.next(after, entries.len()).ok_or_else(unknown)?;
         let told = changes(&entries)?;
         let first = self.here(&told).await?;
         let (mut here, until) = (first.clone(), Instant::now() + ON_ITS_WAY);
@@ -84,8 +100,7 @@ impl Inventory {
             let now = told.iter().map(|told| now.get(&told.pet).unwrap_or(told));
             disagree.extend(now.filter(|now| is_ahead(now)).map(|now| invented(now, &first)));
         }
-        let (rows, pets) = (entries.len(), place.pets + i64::try_from(entries.len()).unwrap_or_default());
-        Ok(Looked { rows, disagree, next: Some(format!("{after}/{pets}/{}", place.began)) })
+        Ok(Looked { rows: entries.len(), disagree, next: Some(next.to_string()) })
     }
 
     async fn feed_after(&self, number: i64) -> Result<Vec<Entry>, Problem> {
@@ -99,9 +114,8 @@ impl Inventory {
 
     /// What the read model has beyond the pets that the feed told of. What came since then is left aside.
     async fn too_many(&self, place: Place) -> Result<Vec<Disagreement>, Problem> {
-        let began = place.began().ok_or_else(|| Problem::invalid_parameter("after is the next of no answer"))?;
         let client = self.pool.get().await.map_err(StoreError::from)?;
-        let here = store::known_before(&client, began).await?;
+        let here = store::known_before(&client, place.began).await?;
         let why = format!("the read model has {here} pets, pet-service has {}", place.pets);
         Ok(if here > place.pets { vec![Disagreement { what: READ_MODEL.to_owned(), why }] } else { Vec::new() })
     }

@@ -131,6 +131,14 @@ impl Running {
         self.inventory.owner.query_one("SELECT count(*) FROM inbox", &[]).await.unwrap().get(0)
     }
 
+    /// Stops the copy there is, and goes on with another.
+    pub(crate) async fn go_on_with(&mut self, Copy { url, shutdown, ended }: Copy) {
+        let url = std::mem::replace(&mut self.url, url);
+        let shutdown = std::mem::replace(&mut self.shutdown, shutdown);
+        let ended = std::mem::replace(&mut self.ended, ended);
+        Copy { url, shutdown, ended }.stop().await;
+    }
+
     /// Stops it, and fails when it does not leave in peace.
     pub(crate) async fn stop(self) {
         Copy { url: self.url, shutdown: self.shutdown, ended: self.ended }.stop().await;

@@ -11,6 +11,7 @@ use std::time::Duration;
 use saga_contract::Names;
 use saga_core::{Ids, Message, Payload, PayloadError, Time};
 use saga_runtime::http::Tokens;
+use saga_runtime::store::Lists;
 use saga_runtime::{StoreError, Writer};
 use tokio::time::Instant;
 use utoipa::OpenApi;
@@ -39,6 +40,8 @@ pub struct Desk {
 #[derive(Clone)]
 pub struct App {
     desk: Arc<Desk>,
+    /// Where orders are listed.
+    lists: Lists,
     /// Those who wait.
     waiters: Waiters,
     /// How long a client waits at most for the outcome of its request.
@@ -102,9 +105,9 @@ impl App {
     /// What requests need, and who takes new ones: to be run beside.
     #[must_use]
     pub fn new(desk: Desk, waiters: Waiters, wait: Duration, tokens: Tokens) -> (Self, Taker) {
-        let desk = Arc::new(desk);
+        let (lists, desk) = (Lists::new(desk.writer.pool().clone()), Arc::new(desk));
         let (taking, taker) = place::taker(Arc::clone(&desk));
-        (Self { desk, waiters, wait, tokens, taking }, taker)
+        (Self { desk, lists, waiters, wait, tokens, taking }, taker)
     }
 
     fn deadline(&self) -> Instant {

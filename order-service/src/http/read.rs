@@ -16,8 +16,8 @@ use crate::store::{self, Filter};
 
 /// The most orders in one answer.
 const MOST: i64 = 100;
-/// The most orders that may be passed over.
-const MOST_SKIPPED: i64 = 1_000_000;
+/// The most orders that may be passed over: each of them is read.
+const MOST_SKIPPED: i64 = 10_000;
 
 /// Find purchase order by ID.
 ///
@@ -52,8 +52,8 @@ pub(super) struct Search {
     user_id: Option<Uuid>,
     /// Only those in this state.
     state: Option<domain::State>,
-    /// How many of the newest to pass over.
-    #[param(minimum = 0, maximum = 1_000_000)]
+    /// How many of the newest to pass over, 10,000 at most.
+    #[param(minimum = 0, maximum = 10_000)]
     skip: Option<i64>,
     /// How many at most; 100 unless told otherwise.
     #[param(minimum = 1, maximum = 100)]
@@ -61,6 +61,8 @@ pub(super) struct Search {
 }
 
 /// List orders, the newest first.
+///
+/// A few lists are read at once, others wait for them; what cannot be read within 5 seconds is answered 503.
 #[utoipa::path(
     get,
     path = "/store/orders",
@@ -78,8 +80,7 @@ pub(super) async fn list_orders(
     Query(search): Query<Search>,
 ) -> Result<Json<Vec<Order>>, ApiError> {
     let Some(filter) = filter(&app, &search)? else { return Ok(Json(Vec::new())) };
-    let client = app.client().await?;
-    let found = store::list(&client, &filter).await?;
+    let found = app.lists.read(async |reading| store::list(reading, &filter).await).await?;
     Ok(Json(found.iter().map(shown).collect()))
 }
 

@@ -5,6 +5,7 @@
 mod bodies;
 mod hostile;
 mod idempotency;
+mod lists;
 mod messages;
 mod openapi;
 mod placing;

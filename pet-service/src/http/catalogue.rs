@@ -3,6 +3,7 @@
 use saga_contract::messages::{PetCreated, PetDeleted, PetUpdated};
 use saga_contract::{Names, PetNumber, PetStatus, processes};
 use saga_runtime::core::{Body, Ids, Message, Payload};
+use saga_runtime::store::Lists;
 use saga_runtime::{Outgoing, StoreError, Transaction, Writer, clock};
 
 use super::query::{ByStatus, FeedPage};
@@ -17,6 +18,7 @@ const DRAWS: [i64; 4] = [1, 100, 10_000, 1_000_000];
 #[derive(Clone)]
 pub struct Catalogue {
     writer: Writer,
+    lists: Lists,
     ids: Ids,
     names: Names,
 }
@@ -25,7 +27,7 @@ impl Catalogue {
     /// A catalogue that forges the ids of pets and events so.
     #[must_use]
     pub fn new(writer: Writer, ids: Ids, names: Names) -> Self {
-        Self { writer, ids, names }
+        Self { lists: Lists::new(writer.pool().clone()), writer, ids, names }
     }
 
     /// Adds a pet under a number, or under a free one.
@@ -99,9 +101,10 @@ impl Catalogue {
     /// # Errors
     /// [`Error::Store`].
     pub async fn find_by_status(&self, asked: &ByStatus) -> Result<(Vec<Pet>, bool), Error> {
-        let client = self.writer.pool().get().await.map_err(StoreError::from)?;
-        let mut pets = store::find_by_status(&client, &asked.statuses, asked.skip, asked.limit + 1).await?;
-        let more = pets.len() as i64 > asked.limit;
+        let ByStatus { statuses, after, skip, limit } = asked;
+        let reading = async |on: &Transaction<'_>| store::find_by_status(on, statuses, *after, *skip, limit + 1).await;
+        let mut pets = self.lists.read(reading).await?;
+        let more = pets.len() as i64 > *limit;
         if more {
             pets.pop();
         }

@@ -121,12 +121,14 @@ async fn update_pet(
 /// Finds Pets by status.
 ///
 /// Multiple status values can be provided with comma separated strings, or by repeating the
-/// parameter. In the order of their ids; the header `Link` leads to the next page if there is one.
+/// parameter. In the order of their ids; the header `Link` leads to the next page if there is one. A few
+/// lists are read at once, others wait for them; what cannot be read within 5 seconds is answered 503.
 #[utoipa::path(
     get, path = "/pet/findByStatus", tag = "pet", operation_id = "findPetsByStatus",
     params(
         ("status" = inline(Option<Status>), Query, explode, description = "Status values that need to be considered for filter; `available` if absent"),
-        ("skip" = Option<i64>, Query, minimum = 0, maximum = 1_000_000_000, description = "Leave out so many of the first ones"),
+        ("after" = Option<i64>, Query, minimum = 0, description = "Only pets with a higher id; all if absent"),
+        ("skip" = Option<i64>, Query, minimum = 0, maximum = 10_000, description = "Leave out so many of the first ones, 10,000 at most; for pages further on there is `after`"),
         ("limit" = Option<i64>, Query, minimum = 1, maximum = 500, description = "So many at most; 100 if absent"),
     ),
     responses(
@@ -141,7 +143,8 @@ async fn find_pets_by_status(
 ) -> Result<(HeaderMap, Json<Vec<PetDocument>>), Error> {
     let asked = ByStatus::parse(&pairs)?;
     let (pets, more) = catalogue.find_by_status(&asked).await?;
-    let link = more.then(|| format!("<{BASE}/pet/findByStatus?{}>; rel=\"next\"", asked.next()));
+    let last = pets.last().filter(|_| more).map(|last| last.number);
+    let link = last.map(|last| format!("<{BASE}/pet/findByStatus?{}>; rel=\"next\"", asked.next(last)));
     let link = link.and_then(|link| HeaderValue::try_from(link).ok());
     let headers = link.into_iter().map(|link| (LINK, link)).collect();
     Ok((headers, Json(pets.into_iter().map(PetDocument::from).collect())))

@@ -2,13 +2,15 @@
 
 use std::fmt::Write as _;
 
-use saga_contract::PetStatus;
+use saga_contract::{PetNumber, PetStatus};
 
 /// Which pets are asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ByStatus {
     /// With any of these statuses, each once.
     pub statuses: Vec<PetStatus>,
+    /// With a higher number than this.
+    pub after: i64,
     /// Without so many of the first ones.
     pub skip: i64,
     /// So many at most.
@@ -49,10 +51,11 @@ impl ByStatus {
     pub const LIMIT: i64 = 100;
     /// How many pets are listed at most.
     pub const MOST: i64 = 500;
-    const DEEPEST: i64 = 1_000_000_000;
+    /// How many are left out at most: each of them is read. `after` costs nothing.
+    const DEEPEST: i64 = 10_000;
 
-    /// Reads the parameters: `status`, repeated or separated by commas, `skip` and `limit`. Without
-    /// a status it is `available`.
+    /// Reads the parameters: `status`, repeated or separated by commas, `after`, `skip` and `limit`.
+    /// Without a status it is `available`.
     ///
     /// # Errors
     /// [`InvalidQuery`].
@@ -67,19 +70,20 @@ impl ByStatus {
         }
         statuses.sort_unstable();
         statuses.dedup();
+        let after = number(pairs, "after", 0, i64::MAX)?.unwrap_or(0);
         let skip = number(pairs, "skip", 0, Self::DEEPEST)?.unwrap_or(0);
         let limit = number(pairs, "limit", 1, Self::MOST)?.unwrap_or(Self::LIMIT);
-        Ok(Self { statuses, skip, limit })
+        Ok(Self { statuses, after, skip, limit })
     }
 
-    /// The query of the page after this one.
+    /// The query of the page after this one, which ends with this pet.
     #[must_use]
-    pub fn next(&self) -> String {
+    pub fn next(&self, last: PetNumber) -> String {
         let mut query = String::new();
         for status in &self.statuses {
             let _ = write!(query, "status={}&", status.as_str());
         }
-        let _ = write!(query, "skip={}&limit={}", self.skip + self.limit, self.limit);
+        let _ = write!(query, "after={}&limit={}", last.get(), self.limit);
         query
     }
 }
@@ -147,7 +151,10 @@ mod tests {
             ("limit", "ten", false),
             ("skip", "0", true),
             ("skip", "-1", false),
-            ("skip", "1000000000", true),
+            ("skip", "10000", true),
+            ("skip", "10001", false),
+            ("after", "9223372036854775807", true),
+            ("after", "-1", false),
             ("skip", "9223372036854775808", false),
         ] {
             assert_eq!(ByStatus::parse(&pairs(&[(name, value)])).is_ok(), ok, "{name}={value}");
@@ -160,6 +167,6 @@ mod tests {
     #[test]
     fn the_next_page_asks_for_the_same_pets() {
         let asked = ByStatus::parse(&pairs(&[("status", "sold,pending"), ("skip", "10"), ("limit", "5")])).unwrap();
-        assert_eq!(asked.next(), "status=pending&status=sold&skip=15&limit=5");
+        assert_eq!(asked.next(PetNumber::MIN), "status=pending&status=sold&after=1&limit=5");
     }
 }

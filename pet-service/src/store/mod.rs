@@ -24,7 +24,8 @@ const BY_STATUS: &str = concat!(
     pet_columns!(),
     " FROM unnest($1::text[]) AS asked(status)
     CROSS JOIN LATERAL (
-        SELECT * FROM pets WHERE pets.status = asked.status ORDER BY pets.id LIMIT $2::int8 + $3::int8) AS p
+        SELECT * FROM pets WHERE pets.status = asked.status AND pets.id > $4
+        ORDER BY pets.id LIMIT $2::int8 + $3::int8) AS p
     ORDER BY p.id OFFSET $2::int8 LIMIT $3::int8"
 );
 
@@ -146,18 +147,20 @@ pub async fn find(on: &impl Statements, number: PetNumber) -> Result<Option<Pet>
     query_opt(on, BY_NUMBER, &[&number.get()]).await?.as_ref().map(row::read).transpose()
 }
 
-/// The pets of these statuses, in the order of their numbers: at most `limit`, after the first `skip`.
+/// The pets of these statuses with a number above `after`, in the order of their numbers: at most `limit`, after the
+/// first `skip`.
 ///
 /// # Errors
 /// [`StoreError`].
 pub async fn find_by_status(
     on: &impl Statements,
     statuses: &[PetStatus],
+    after: i64,
     skip: i64,
     limit: i64,
 ) -> Result<Vec<Pet>, StoreError> {
     let statuses: Vec<&str> = statuses.iter().map(|status| status.as_str()).collect();
-    query(on, BY_STATUS, &[&statuses, &skip, &limit]).await?.iter().map(row::read).collect()
+    query(on, BY_STATUS, &[&statuses, &skip, &limit, &after]).await?.iter().map(row::read).collect()
 }
 
 /// Where a pet stands: what a read model of the pets is rebuilt from.

@@ -129,6 +129,8 @@ async fn pets_are_found_by_status_page_by_page() {
         ("?status=sold,available&x=y", vec![1, 3, 5, 6]),
         ("?status=sold,available,pending&skip=2&limit=3", vec![3, 4, 5]),
         ("?skip=3", vec![]),
+        ("?status=sold,available,pending&after=3&skip=1&limit=2", vec![5, 6]),
+        ("?after=9223372036854775807", vec![]),
     ] {
         assert_eq!(ids(&pets.get(&format!("/pet/findByStatus{query}")).await.1), expected, "{query}");
     }

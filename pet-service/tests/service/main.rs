@@ -4,6 +4,7 @@
 mod api;
 mod bodies;
 mod database;
+mod lists;
 mod nonsense;
 mod openapi;
 mod races;

@@ -108,7 +108,9 @@ async fn a_path_or_a_query_that_makes_no_sense_is_told_so() {
         ("/pet/findByStatus?status=%ff", 400),
         ("/pet/findByStatus?limit=0", 400),
         ("/pet/findByStatus?skip=-1", 400),
+        ("/pet/findByStatus?skip=10001", 400),
         ("/pet/findByStatus?skip=9223372036854775807", 400),
+        ("/pet/findByStatus?after=-1", 400),
         ("/pet/feed?after=x", 400),
         ("/pet/feed?limit=1001", 400),
         ("/pet/1/2", 404),
@@ -117,7 +119,7 @@ async fn a_path_or_a_query_that_makes_no_sense_is_told_so() {
     ] {
         refused(&pets, Method::GET, path, JSON, b"", expected, path).await;
     }
-    assert_eq!(pets.get("/pet/findByStatus?%ff=%ff&&==&skip=1000000000").await.0, 200);
+    assert_eq!(pets.get("/pet/findByStatus?%ff=%ff&&==&skip=10000").await.0, 200);
     assert_eq!(pets.get("/pet/feed?after=9223372036854775807").await.0, 200);
     pets.stop().await;
 }

@@ -29,5 +29,5 @@ pub use events::{
 pub use facts::{Facts, FactsError};
 pub use ids::{Direction, Ids};
 pub use instance::{Instance, Outcome, Phase, StepRecord, StepState, Timer, TimerKind, Timings};
-pub use message::{Body, EnvelopeError, Message, MessageRef, Payload, PayloadError, Time};
+pub use message::{Body, EnvelopeError, Message, MessageRef, Payload, PayloadError, Time, storable};
 pub use topology::{Binding, Exchange, ExchangeType, MessageType, Queue, QueueType, Route, Topology, TopologyError};

@@ -331,8 +331,10 @@ fn contains_nul(message: &Message) -> bool {
         || in_value(&message.data)
 }
 
-/// A time in UTC, to the microsecond, that RFC 3339 and PostgreSQL can both hold.
-pub(crate) fn storable(time: Time) -> Option<Time> {
+/// The same instant in UTC, to the microsecond; `None` where that lies outside of the years 1 to 9999, which RFC 3339 and
+/// PostgreSQL can both hold. What a client writes may: `9999-12-31T23:59:59-01:00` is in the year 10000, UTC.
+#[must_use]
+pub fn storable(time: Time) -> Option<Time> {
     let utc = time.checked_to_offset(time::UtcOffset::UTC)?;
     let in_range = (1..=9999).contains(&utc.year());
     utc.replace_microsecond(utc.microsecond()).ok().filter(|_| in_range)

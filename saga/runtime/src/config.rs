@@ -23,7 +23,7 @@ pub struct ProcessConfig {
     /// until somebody else has brought the schema up to date.
     #[arg(long, env = "DATABASE_OWNER_URL", hide_env_values = true)]
     pub database_owner_url: Option<Secret>,
-    /// How many connections the process opens to its database at most.
+    /// How many connections the process opens to its database at most. Lists of pets or orders take a quarter of them.
     #[arg(long, env = "DATABASE_CONNECTIONS", default_value_t = 16)]
     pub database_connections: usize,
     /// RabbitMQ, with user, password and vhost: `amqp://user:password@host:5672/sagaforge`.

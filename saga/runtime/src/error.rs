@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::sync::Arc;
+use std::time::Duration;
 
 use deadpool_postgres::{PoolError, TimeoutType};
 use saga_core::Time;
@@ -27,6 +28,9 @@ pub enum StoreError {
     /// The message was handled or set aside before, or by another copy meanwhile; this transaction is rolled back.
     #[error("the same message was handled or set aside before, or by another copy of the process meanwhile")]
     Overtaken,
+    /// A list took too long to read: others need the connection.
+    #[error("the list could not be read within {0:?}: ask for less, or again when less is going on")]
+    TooLong(Duration),
     /// A statement failed before, and nobody heeded it.
     #[error("a statement of the transaction failed, so nothing of it is committed")]
     Aborted,
@@ -64,7 +68,7 @@ impl StoreError {
         match self {
             Self::Database(error) => error.code().map_or_else(|| remedy_without_code(error), remedy_of),
             // Nothing was asked of it yet, so it cannot be the question; a login that is refused is mended at the server.
-            Self::Pool(_) => Remedy::Wait,
+            Self::Pool(_) | Self::TooLong(_) => Remedy::Wait,
             Self::Shared(error) => error.remedy(),
             Self::Overtaken => Remedy::Again,
             Self::Corrupt { .. } | Self::Aborted | Self::Clock { .. } | Self::Panicked => Remedy::Person,

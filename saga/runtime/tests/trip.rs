@@ -6,13 +6,17 @@
 #[allow(dead_code, unreachable_pub, reason = "an example has a main of its own")]
 mod trip;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use saga_core::{Backoff, Body, Definition, Message, Step, Time, Timings};
 use saga_runtime::handler::{Handler, Output, Verdict};
-use saga_runtime::orchestrator::{self, Orchestrator, wake_due};
+use saga_runtime::orchestrator::api::{self, Api, Taps};
+use saga_runtime::orchestrator::{self, Orchestrator, Peers, Processes, Replays, wake_due};
 use saga_runtime::testing::{Database, Servers, eventually, process_config};
-use saga_runtime::{ProcessError, StoreError, Writer, clock};
+use saga_runtime::{Process, ProcessError, StoreError, Writer, clock};
+use serde_json::{Value, json};
+use time::format_description::well_known::Rfc3339;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_postgres::Client;
@@ -39,7 +43,9 @@ struct Trips {
     client: Client,
     writer: Writer,
     ids: saga_core::Ids,
+    orchestrator: Arc<Orchestrator>,
     url: String,
+    token: String,
     shutdown: CancellationToken,
     served: JoinHandle<Result<(), ProcessError>>,
 }
@@ -49,15 +55,19 @@ impl Trips {
         let database = servers.database("trips").await;
         let process = trip::trips(process_config(&database, servers)).unwrap();
         let (writer, ids, shutdown) = (process.writer(), process.ids(), CancellationToken::new());
+        let saga = trip::trip(ids.clone()).unwrap();
+        let orchestrator = Arc::new(Orchestrator::new(vec![saga], &ids, Timings::default(), process.metrics()));
+        let (operators, _) = api::routes(operators(&process, &orchestrator, &shutdown));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let served = tokio::spawn(process.serve(listener, axum::Router::new(), shutdown.clone()));
+        let served = tokio::spawn(process.serve(listener, operators, shutdown.clone()));
         let client = database.connect().await;
         eventually("the process is ready", PATIENCE, async || {
             reqwest::get(format!("{url}/readyz")).await.is_ok_and(|answer| answer.status().is_success())
         })
         .await;
-        Self { _database: database, client, writer, ids, url, shutdown, served }
+        let token = servers.token().to_owned();
+        Self { _database: database, client, writer, ids, orchestrator, url, token, shutdown, served }
     }
 
     /// The sagas, once so many have ended: what each is about, how it ended, and its id.
@@ -70,6 +80,15 @@ impl Trips {
         .await
     }
 
+    async fn get(&self, path: &str) -> (u16, Value) {
+        answer(reqwest::Client::new().get(format!("{}{path}", self.url))).await
+    }
+
+    /// Posts as an operator.
+    async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        answer(reqwest::Client::new().post(format!("{}{path}", self.url)).bearer_auth(&self.token).json(body)).await
+    }
+
     async fn count(&self, sql: &str) -> i64 {
         self.client.query_one(sql, &[]).await.unwrap().get(0)
     }
@@ -78,6 +97,31 @@ impl Trips {
         self.shutdown.cancel();
         self.served.await.unwrap().unwrap();
     }
+}
+
+/// What operators work with at a process that has no peers.
+fn operators(process: &Process, orchestrator: &Arc<Orchestrator>, stop: &CancellationToken) -> Api {
+    let peers = Peers::new(Vec::new(), None).unwrap();
+    let processes = Processes::new(process.admin(), peers.clone(), &trip::TOPOLOGY);
+    let (writer, relay) = (process.writer(), process.relay());
+    let (pool, broker, retention) = (writer.pool().clone(), process.broker(), process.retention());
+    Api {
+        orchestrator: Arc::clone(orchestrator),
+        replays: Replays::new(pool, relay.clone(), broker, processes, &trip::TOPOLOGY, retention),
+        taps: Taps::default(),
+        writer,
+        relay,
+        tokens: process.tokens(),
+        peers,
+        management: None,
+        topology: &trip::TOPOLOGY,
+        stop: stop.clone(),
+    }
+}
+
+async fn answer(request: reqwest::RequestBuilder) -> (u16, Value) {
+    let answer = request.send().await.unwrap();
+    (answer.status().as_u16(), answer.json().await.unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -131,6 +175,71 @@ async fn what_one_saga_left_is_found_without_reading_what_others_did() {
         // A range that has it, and the last one, of which no filter is made yet.
         assert!(read <= asked * 2 * 256, "{table}: {read} pages were read in {asked} searches");
     }
+    trips.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sagas_that_began_at_one_time_are_listed_page_by_page_and_each_of_them_once() {
+    let servers = Servers::claim().await;
+    let trips = Trips::start(&servers).await;
+    let batches = [(["ada", "bob", "eve", "max", "zoe"].as_slice(), 2), (&["kim", "lee"], 1)];
+    let mut began = Vec::new();
+    for (travellers, minutes_ago) in batches {
+        let requests: Vec<Message> = travellers.iter().map(|name| requested(&trips.ids, name)).collect();
+        let now = clock::now() - time::Duration::minutes(minutes_ago);
+        handle(&trips.orchestrator, &trips.writer, &requests, now).await;
+        began.push(now.format(&Rfc3339).unwrap());
+    }
+    let list = async |query: &str| {
+        let (status, list) = trips.get(&format!("/admin/sagas?{query}")).await;
+        assert_eq!(status, 200, "{list}");
+        list["sagas"].as_array().unwrap().clone()
+    };
+    let (mut query, mut pages) = ("limit=3".to_owned(), Vec::new());
+    loop {
+        let page = list(&query).await;
+        let Some(last) = page.last() else { break };
+        query = format!("limit=3&started_before={}&before_id={}", text(last, "started_at"), text(last, "id"));
+        pages.push(page);
+    }
+    assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [3, 3, 1]);
+    let listed: Vec<(String, Uuid)> = pages
+        .concat()
+        .iter()
+        .map(|saga| (text(saga, "started_at").to_owned(), text(saga, "id").parse().unwrap()))
+        .collect();
+    assert!(listed.is_sorted_by(|one, next| one > next), "newest first, and none of them twice: {listed:?}");
+    let at = |time: &String| listed.iter().filter(|(began, _)| began == time).count();
+    assert_eq!(began.iter().map(at).collect::<Vec<_>>(), [5, 2]);
+    assert_eq!(list(&format!("started_before={}", began[1])).await.len(), 5, "a time alone is one");
+    let (status, problem) = trips.get(&format!("/admin/sagas?before_id={}", listed[0].1)).await;
+    assert_eq!((status, text(&problem, "type")), (400, "urn:sagaforge:problem:invalid_parameter"), "{problem}");
+    trips.stop().await;
+}
+
+fn text<'a>(of: &'a Value, name: &str) -> &'a str {
+    of[name].as_str().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_time_that_utc_has_not_is_the_clients_to_correct_wherever_operators_may_write_one() {
+    let servers = Servers::claim().await;
+    let trips = Trips::start(&servers).await;
+    for time in ["9999-12-31T23:59:59-01:00", "0001-01-01T00:00:00%2B01:00", "0000-06-01T00:00:00Z"] {
+        let (status, problem) = trips.get(&format!("/admin/sagas?started_before={time}")).await;
+        assert_eq!((status, text(&problem, "type")), (400, "urn:sagaforge:problem:invalid_parameter"), "{time}");
+        assert!(text(&problem, "detail").contains("the years 1 to 9999"), "{problem}");
+        for source in ["stream", "journals"] {
+            for end in ["from", "until"] {
+                let plan = json!({ "source": source, end: time.replace("%2B", "+"), "to": "agency" });
+                let (status, problem) = trips.post("/admin/replays", &plan).await;
+                assert_eq!((status, text(&problem, "type")), (422, "urn:sagaforge:problem:invalid_body"), "{plan}");
+                assert!(text(&problem, "detail").contains("the years 1 to 9999"), "{problem}");
+            }
+        }
+    }
+    let (status, list) = trips.get("/admin/sagas?started_before=9999-12-31T23:59:59.999999999Z").await;
+    assert_eq!((status, &list["sagas"]), (200, &json!([])), "the last time that there is");
     trips.stop().await;
 }
 
@@ -214,8 +323,11 @@ async fn an_alarm_that_two_orchestrators_hear_at_once_rings_once() {
 
     // Both have a connection from the start.
     drop(tokio::try_join!(writer.pool().get(), writer.pool().get()).unwrap());
+    let begun = tokio::sync::Barrier::new(2);
     let wake = async || {
-        let mut all = 0;
+        let mut all = wake_due(&trips, &writer, AT_ONCE).await.unwrap();
+        // Neither hears all before the other hears any.
+        begun.wait().await;
         loop {
             match wake_due(&trips, &writer, AT_ONCE).await.unwrap() {
                 0 => return all,

@@ -1,8 +1,7 @@
 //! When a customer wants an order to be sent.
 
-use saga_core::Time;
+use saga_core::{Time, storable};
 use serde::{Deserialize, Serialize};
-use time::UtcOffset;
 
 use super::InvalidValue;
 
@@ -18,9 +17,7 @@ impl ShipDate {
     /// # Errors
     /// [`InvalidValue::ShipDate`] when that does not lie in the years 1 to 9999.
     pub fn new(time: Time) -> Result<Self, InvalidValue> {
-        let utc = time.checked_to_offset(UtcOffset::UTC).ok_or(InvalidValue::ShipDate)?;
-        let cut = utc.replace_microsecond(utc.microsecond()).map_err(|_| InvalidValue::ShipDate)?;
-        if (1..=9999).contains(&cut.year()) { Ok(Self(cut)) } else { Err(InvalidValue::ShipDate) }
+        storable(time).map(Self).ok_or(InvalidValue::ShipDate)
     }
 
     /// The instant.

@@ -269,8 +269,11 @@ fn text_from_json(json: &Value) -> Result<String, Unwritable> {
     text.ok_or_else(|| Unwritable(format!("this is no text: {json}")))
 }
 
+/// How many bytes the name of an exchange or queue, or a routing key, has at most. lapin panics at more.
+pub(crate) const LONGEST_NAME: usize = 255;
+
 pub(crate) fn short(what: &str, text: &str) -> Result<ShortString, Unwritable> {
-    ShortString::try_new(text).map_err(|_| Unwritable(format!("{what} is longer than 255 bytes")))
+    ShortString::try_new(text).map_err(|_| Unwritable(format!("{what} is longer than {LONGEST_NAME} bytes")))
 }
 
 fn number<T: serde::de::DeserializeOwned>(what: &str, json: &Value) -> Result<T, Unwritable> {

@@ -7,7 +7,7 @@ use lapin::options::{
     BasicAckOptions, BasicConsumeOptions, BasicQosOptions, ExchangeDeclareOptions, QueueBindOptions,
     QueueDeclareOptions,
 };
-use lapin::types::FieldTable;
+use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, Connection, Consumer, ExchangeKind};
 use saga_core::{Queue, QueueType};
 
@@ -19,6 +19,10 @@ use super::{Incoming, arrived, topology};
 
 /// How many messages a tap has on their way at most.
 const AHEAD: u16 = 200;
+/// How many messages wait for whoever watches, and how many bytes: the oldest go. A client that reads slowly, or not any
+/// more, must not fill the broker.
+const MOST_WAITING: i32 = 10_000;
+const MOST_BYTES: i32 = 16 << 20;
 
 /// A queue of the topology, as it is.
 #[derive(Debug)]
@@ -108,7 +112,10 @@ impl Tap {
         let there = channel.exchange_declare(exchange.into(), ExchangeKind::Topic, passive, FieldTable::default());
         within(ANSWER, format!("looking at {what}"), there).await.map_err(|error| error.about(&what))?;
         let own = QueueDeclareOptions { exclusive: true, auto_delete: true, ..QueueDeclareOptions::default() };
-        let queue = channel.queue_declare("".into(), own, FieldTable::default());
+        let mut bounds = FieldTable::default();
+        bounds.insert("x-max-length".into(), AMQPValue::LongInt(MOST_WAITING));
+        bounds.insert("x-max-length-bytes".into(), AMQPValue::LongInt(MOST_BYTES));
+        let queue = channel.queue_declare("".into(), own, bounds);
         let queue = within(ANSWER, "declaring a queue to watch with", queue).await?.name().clone();
         let bind = channel.queue_bind(
             queue.clone(),

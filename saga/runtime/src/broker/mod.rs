@@ -29,6 +29,7 @@ use saga_core::{Message, Route};
 
 use crate::error::StoreError;
 
+pub(crate) use amqp::LONGEST_NAME;
 pub use amqp::{CONTENT_TYPE, Unwritable};
 pub use connection::{Broker, Link, Links};
 pub use counters::Counters;

@@ -13,6 +13,7 @@ mod limits;
 pub mod object;
 mod openapi;
 pub mod problem;
+pub(crate) mod times;
 
 use std::sync::Arc;
 

@@ -256,6 +256,9 @@ impl From<&ProblemType> for Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
+        if let StoreError::TooLong(_) = error {
+            return Self::new(&TIMEOUT, error.to_string()).retry_after(Duration::from_secs(1));
+        }
         match error.remedy() {
             Remedy::Wait | Remedy::Again => {
                 tracing::warn!(%error, "a request failed for want of the database");

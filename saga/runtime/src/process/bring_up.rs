@@ -10,12 +10,9 @@ use tokio_util::sync::CancellationToken;
 use super::{Process, ProcessError};
 use crate::clock;
 use crate::error::{Remedy, StoreError};
-use crate::secret::Secret;
 use crate::store::{self, SchemaError};
 
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
-/// Shows that the schema is there, for a process that does not make it.
-const LOOK: &str = "SELECT 1 FROM outbox LIMIT 1";
 
 impl Process {
     /// Waits for the database, migrates it where the owner's role is known, and returns once the
@@ -25,7 +22,7 @@ impl Process {
         loop {
             let error = match self.try_bring_up().await {
                 Ok(()) => return Ok(()),
-                Err(error) if is_worth_waiting(&error, self.config.database_owner_url.is_some()) => error,
+                Err(error) if is_worth_waiting(&error, self.owner.is_some()) => error,
                 Err(error) => return Err(error.into()),
             };
             let wait = waits.next().unwrap_or(LONGEST_WAIT);
@@ -38,14 +35,13 @@ impl Process {
     }
 
     async fn try_bring_up(&self) -> Result<(), SchemaError> {
-        if let Some(owner) = &self.config.database_owner_url {
+        if let Some(owner) = &self.owner {
             let mut client = connect_owner(owner, self.spec.name).await?;
             let (role, retention) = (self.application_role(), self.retention());
             store::migrate(&mut client, &self.spec.migrations, &role, clock::now().date(), retention).await?;
         }
         let client = self.pool.get().await.map_err(StoreError::from)?;
-        store::query(&client, LOOK, &[]).await?;
-        Ok(())
+        store::check_version(&client, &self.spec.migrations).await
     }
 
     /// The user of `DATABASE_URL`, to whom the owner grants.
@@ -62,7 +58,7 @@ impl Process {
 }
 
 /// Makes the partitions of the days to come and drops what is past retention.
-pub(super) async fn keep_partitions(owner: &Secret, name: &str, retention: time::Duration) -> Result<(), StoreError> {
+pub(super) async fn keep_partitions(owner: &Config, name: &str, retention: time::Duration) -> Result<(), StoreError> {
     let client = connect_owner(owner, name).await?;
     let now = clock::now();
     match store::check_clock(&client, now).await {
@@ -72,8 +68,8 @@ pub(super) async fn keep_partitions(owner: &Secret, name: &str, retention: time:
     }
 }
 
-async fn connect_owner(url: &Secret, name: &str) -> Result<tokio_postgres::Client, StoreError> {
-    let mut config: Config = url.expose().parse()?;
+async fn connect_owner(owner: &Config, name: &str) -> Result<tokio_postgres::Client, StoreError> {
+    let mut config = owner.clone();
     config.application_name(format!("{name} owner")).connect_timeout(Duration::from_secs(5));
     // As the pool says it: a login that is refused is waited for, too.
     let (client, connection) = config.connect(NoTls).await.map_err(PoolError::Backend)?;
@@ -90,6 +86,7 @@ async fn connect_owner(url: &Secret, name: &str) -> Result<tokio_postgres::Clien
 fn is_worth_waiting(error: &SchemaError, owns: bool) -> bool {
     match error {
         SchemaError::Migration(_) => false,
+        SchemaError::OtherVersion { .. } => !owns,
         SchemaError::Store(error) => error.remedy() != Remedy::Person || !owns,
     }
 }

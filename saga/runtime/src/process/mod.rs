@@ -51,6 +51,8 @@ pub struct Process {
     config: ProcessConfig,
     salt: Salt,
     ids: Ids,
+    /// How the schema's owner connects, where this process knows it.
+    owner: Option<tokio_postgres::Config>,
     pool: Pool,
     broker: Broker,
     relay: Relay,
@@ -128,6 +130,7 @@ impl Process {
             return Err(ProcessError::BatchesInStream);
         }
         let salt = Salt::new(config.salt.expose())?;
+        let owner = config.database_owner_url.as_ref().map(|url| store::settings("DATABASE_OWNER_URL", url));
         let pool = store::connect("DATABASE_URL", &config.database_url, spec.name, config.database_connections)?;
         let options = Options { passive: config.topology_passive, event_stream: config.event_stream };
         let broker = Broker::new(&config.amqp_url, spec.name, spec.topology, options)?;
@@ -151,6 +154,7 @@ impl Process {
             spec,
             config,
             salt,
+            owner: owner.transpose()?,
             pool,
             broker,
             relay,

@@ -22,7 +22,6 @@ use crate::delivery::{DUE_AT_ONCE, Delivery, Repeats};
 use crate::error::StoreError;
 use crate::http;
 use crate::metrics::Metrics;
-use crate::secret::Secret;
 use crate::store::{Effects, Pool, check_clock, gauges};
 
 /// How long a process that is told to stop takes at most.
@@ -117,7 +116,7 @@ impl Process {
         take("messages put off", Box::pin(look_for_due(delivery, stop.clone())));
         take("tombstones", Box::pin(forget_effects(self.pool.clone(), retention, stop.clone())));
         take("gauges", Box::pin(look_at_gauges(self.pool.clone(), Arc::clone(&self.metrics), stop.clone())));
-        if let Some(owner) = self.config.database_owner_url.clone() {
+        if let Some(owner) = self.owner.clone() {
             take("partitions", Box::pin(look_after_partitions(owner, self.spec.name, retention, stop.clone())));
         }
         for (name, work) in loops {
@@ -231,7 +230,12 @@ async fn look_at_gauges(pool: Pool, metrics: Arc<Metrics>, stop: CancellationTok
 }
 
 /// Makes partitions days ahead, and drops those that are past retention.
-async fn look_after_partitions(owner: Secret, name: &'static str, retention: time::Duration, stop: CancellationToken) {
+async fn look_after_partitions(
+    owner: tokio_postgres::Config,
+    name: &'static str,
+    retention: time::Duration,
+    stop: CancellationToken,
+) {
     loop {
         if let Err(error) = keep_partitions(&owner, name, retention).await {
             tracing::warn!(%error, "partitions could not be looked after; they are made days ahead");

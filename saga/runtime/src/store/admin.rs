@@ -19,7 +19,7 @@ const LIST: &str = "
 const GROUPS: &str = "
     SELECT fingerprint, min(reason), min(type), array_agg(DISTINCT queue ORDER BY queue), count(*),
            min(first_at), max(last_at), (array_agg(detail ORDER BY last_at DESC))[1]
-    FROM parked WHERE state = $1 GROUP BY fingerprint ORDER BY count(*) DESC, fingerprint";
+    FROM parked WHERE state = $1 GROUP BY fingerprint ORDER BY count(*) DESC, fingerprint LIMIT 1000";
 
 const SHOW: &str = "
     SELECT id, queue, message_id, type, saga_id, reason, detail, fingerprint, state, times, first_at, last_at,
@@ -273,7 +273,7 @@ pub async fn parked(on: &impl Statements, filter: ParkedFilter<'_>) -> Result<Ve
     Ok(query(on, LIST, &params).await?.iter().map(to_parked).collect())
 }
 
-/// Parked messages by what they share, largest group first.
+/// Parked messages by what they share, the 1,000 largest groups, the largest first: what strangers send may be in groups of one.
 ///
 /// # Errors
 /// [`StoreError`].

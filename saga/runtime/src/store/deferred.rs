@@ -8,11 +8,12 @@ use uuid::Uuid;
 use super::{Transaction, day_of, execute, query, storable};
 use crate::error::StoreError;
 
+// What waits already came again, and begins nothing anew: whoever sends it again and again would else keep it from ever
+// being parked.
 const PUT_OFF: &str = "
     INSERT INTO deferred (queue, key, day, message_id, attempt, due_at, reason, incoming, body)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-    ON CONFLICT (queue, key) DO UPDATE
-    SET attempt = excluded.attempt, due_at = excluded.due_at, reason = excluded.reason";
+    ON CONFLICT (queue, key) DO UPDATE SET reason = excluded.reason";
 
 const TAKE_DUE: &str = "
     DELETE FROM deferred d USING (

@@ -38,15 +38,23 @@ const SESSION: &str = "-c statement_timeout=30s -c lock_timeout=10s -c idle_in_t
                        -c timezone=UTC -c plan_cache_mode=force_generic_plan -c jit=off \
                        -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off";
 
+/// What a URL says. `setting` is where it comes from.
+///
+/// # Errors
+/// [`PoolError::Url`].
+pub(crate) fn settings(setting: &'static str, url: &Secret) -> Result<Config, PoolError> {
+    url.expose().parse().map_err(|error: tokio_postgres::Error| PoolError::Url {
+        setting,
+        why: std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string),
+    })
+}
+
 /// Makes a pool for a URL. Connects nothing yet.
 ///
 /// # Errors
 /// [`PoolError`].
 pub fn connect(setting: &'static str, url: &Secret, name: &str, connections: usize) -> Result<Pool, PoolError> {
-    let mut config: Config = url.expose().parse().map_err(|error: tokio_postgres::Error| PoolError::Url {
-        setting,
-        why: std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string),
-    })?;
+    let mut config = settings(setting, url)?;
     config.application_name(name).options(SESSION);
     config.connect_timeout(Duration::from_secs(5)).keepalives_idle(Duration::from_secs(15));
     config.tcp_user_timeout(Duration::from_secs(20));

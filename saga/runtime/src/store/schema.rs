@@ -1,9 +1,12 @@
 //! Migrations, grants and partitions: what the owner's role does.
 
+use std::fmt;
+
 use refinery::{Migration, Runner};
 use time::{Date, Duration};
 use tokio_postgres::Client;
 
+use super::{Statements, query_opt};
 use crate::error::StoreError;
 
 /// The schema cannot be brought up to date.
@@ -15,6 +18,30 @@ pub enum SchemaError {
     /// The database did not do what it was asked to.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// It is the schema of another version of the program.
+    #[error(
+        "the database's schema is at {found}, and this program works with {needed}: a process with DATABASE_OWNER_URL \
+         brings an older one up to date; for a newer one, run the newer program"
+    )]
+    OtherVersion {
+        /// What is there.
+        found: Version,
+        /// What is needed.
+        needed: Version,
+    },
+}
+
+/// How far a schema's migrations went.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Version {
+    runtime: i32,
+    process: i32,
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "version {} ({} of the process)", self.runtime, self.process)
+    }
 }
 
 impl From<tokio_postgres::Error> for SchemaError {
@@ -29,6 +56,7 @@ mod runtime {
 
 /// One lock for all copies of all versions: copies of a process start at once.
 const LOCK: i64 = 0x5A6A_F0A6;
+const UNLOCK: &str = "SELECT pg_advisory_unlock($1)";
 const PARTITIONED: [&str; 2] = ["journal", "inbox"];
 /// Partitions are made this far ahead; a process that runs makes more in time.
 const DAYS_AHEAD: i64 = 7;
@@ -51,7 +79,7 @@ pub async fn migrate(
 ) -> Result<(), SchemaError> {
     client.execute("SELECT pg_advisory_lock($1)", &[&LOCK]).await?;
     let done = migrate_locked(client, process, application_role, today, retention).await;
-    client.execute("SELECT pg_advisory_unlock($1)", &[&LOCK]).await?;
+    client.execute(UNLOCK, &[&LOCK]).await?;
     done
 }
 
@@ -76,25 +104,45 @@ async fn migrate_locked(
     Ok(())
 }
 
+const VERSION: &str = "
+    SELECT (SELECT coalesce(max(version), 0) FROM runtime_migrations),
+           (SELECT coalesce(max(version), 0) FROM process_migrations)";
+
+/// Checks that the schema is the one that this program works with.
+///
+/// # Errors
+/// [`SchemaError::OtherVersion`]; or the database's own, when there is no schema yet.
+pub(crate) async fn check_version(on: &impl Statements, process: &Runner) -> Result<(), SchemaError> {
+    let last = |runner: &Runner| runner.get_migrations().iter().map(Migration::version).max().unwrap_or(0);
+    let needed = Version { runtime: last(&runtime::migrations::runner()), process: last(process) };
+    let found = query_opt(on, VERSION, &[]).await?;
+    let found = found.map(|row| Version { runtime: row.get(0), process: row.get(1) }).unwrap_or_default();
+    if found == needed { Ok(()) } else { Err(SchemaError::OtherVersion { found, needed }) }
+}
+
 /// Makes the partitions that are needed from now on, and drops those that nothing can ask for any
 /// more. The inbox lives a day longer than anything that can be replayed. What cannot be made or dropped keeps none of
-/// the others from it.
+/// the others from it. Nobody who reads or writes waits for it, and copies of a process take turns.
 ///
 /// # Errors
 /// The first [`StoreError`].
 pub async fn partitions(client: &Client, today: Date, retention: Duration) -> Result<(), StoreError> {
+    wait_for_a_while(client).await?;
+    client.execute("SELECT pg_advisory_lock($1)", &[&LOCK]).await?;
     let made = make_ahead(client, today, retention).await;
-    made.and(drop_old(client, today, retention).await)
+    let outcome = made.and(drop_old(client, today, retention).await);
+    client.execute(UNLOCK, &[&LOCK]).await?;
+    outcome
 }
 
-/// Whoever waits for a table makes all others wait behind: a long reader, a backup, must not stop the process.
-async fn do_not_wait(client: &Client) -> Result<(), StoreError> {
-    Ok(client.batch_execute("SET lock_timeout = '3s'").await?)
+/// What is waited for holds up nobody meanwhile; but a reader may go on for hours, and there is another time.
+async fn wait_for_a_while(client: &Client) -> Result<(), StoreError> {
+    Ok(client.batch_execute("SET lock_timeout = '1min'").await?)
 }
 
 /// The days to come.
 pub(crate) async fn make_ahead(client: &Client, today: Date, retention: Duration) -> Result<(), StoreError> {
-    do_not_wait(client).await?;
+    wait_for_a_while(client).await?;
     let mut outcome = Ok(());
     for table in PARTITIONED {
         outcome = outcome.and(make_ahead_in(client, table, today, retention).await);
@@ -134,19 +182,42 @@ async fn has_today(client: &Client, today: Date) -> Result<bool, StoreError> {
     Ok(true)
 }
 
-/// The days that are past retention.
+/// The days that are past retention. A partition leaves its table first, for which nobody has to wait: that waits itself until
+/// nobody uses it any more. Where it was interrupted in it, it is finished before the next one can leave.
 async fn drop_old(client: &Client, today: Date, retention: Duration) -> Result<(), StoreError> {
-    do_not_wait(client).await?;
     let mut outcome = Ok(());
     for table in PARTITIONED {
-        let present = days_of(client, table).await?;
-        for (name, until) in present.iter().filter(|(_, until)| *until <= oldest(today, retention)) {
+        for name in names(client, LEAVING, table).await? {
+            outcome = outcome.and(detach(client, table, &name, "FINALIZE").await);
+        }
+        for (name, until) in
+            days_of(client, table).await?.iter().filter(|(_, until)| *until <= oldest(today, retention))
+        {
             tracing::info!(partition = name, %until, "dropping a partition that is past retention");
+            outcome = outcome.and(detach(client, table, name, "CONCURRENTLY").await);
+        }
+        for name in names(client, LEFT, table).await? {
             let dropped = client.batch_execute(&format!("DROP TABLE IF EXISTS {name}")).await;
             outcome = outcome.and(dropped.map_err(StoreError::from));
         }
     }
     outcome
+}
+
+async fn detach(client: &Client, table: &str, name: &str, how: &str) -> Result<(), StoreError> {
+    Ok(client.batch_execute(&format!("ALTER TABLE {table} DETACH PARTITION {name} {how}")).await?)
+}
+
+const LEAVING: &str = "
+    SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = $1::text::regclass AND inhdetachpending";
+
+const LEFT: &str = "
+    SELECT c.oid::regclass::text FROM pg_class c
+    JOIN pg_class t ON t.oid = $1::text::regclass AND t.relnamespace = c.relnamespace
+    WHERE c.relkind = 'r' AND NOT c.relispartition AND c.relname ~ ('^' || $1::text || '_[0-9]{8}$')";
+
+async fn names(client: &Client, which: &str, table: &str) -> Result<Vec<String>, StoreError> {
+    Ok(client.query(which, &[&table]).await?.iter().map(|row| row.get(0)).collect())
 }
 
 /// The first day of which anything is kept.
@@ -156,8 +227,12 @@ fn oldest(today: Date, retention: Duration) -> Date {
 
 async fn create(client: &Client, table: &str, from: Date, until: Date) -> Result<(), StoreError> {
     let name = format!("{table}_{}", from.to_string().replace('-', ""));
-    let sql =
-        format!("CREATE TABLE IF NOT EXISTS {name} PARTITION OF {table} FOR VALUES FROM ('{from}') TO ('{until}')");
+    // Made as a part of its table, it would lock all of it; one that is attached does not. Both or neither: sent together, they
+    // are one transaction.
+    let sql = format!(
+        "CREATE TABLE {name} (LIKE {table} INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE INCLUDING COMPRESSION);
+         ALTER TABLE {table} ATTACH PARTITION {name} FOR VALUES FROM ('{from}') TO ('{until}')"
+    );
     Ok(client.batch_execute(&sql).await?)
 }
 

@@ -1,6 +1,7 @@
 //! A transaction whose BEGIN can travel with what is read first.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use tokio::sync::Mutex;
@@ -47,6 +48,14 @@ impl<'a> Transaction<'a> {
         let filters = "SET LOCAL plan_cache_mode = force_custom_plan;
             SET LOCAL enable_seqscan = off; SET LOCAL enable_indexscan = off";
         Self::set(connection, filters).await
+    }
+
+    /// Begins a transaction for reading, none of whose statements takes longer than this.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub(super) async fn within(connection: &'a mut Connection, limit: Duration) -> Result<Self, StoreError> {
+        Self::set(connection, &format!("SET LOCAL statement_timeout = {}", limit.as_millis())).await
     }
 
     async fn set(connection: &'a mut Connection, settings: &str) -> Result<Self, StoreError> {

@@ -153,6 +153,27 @@ async fn a_time_finds_the_same_messages_whatever_offset_it_is_written_with() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_time_that_utc_has_not_is_refused_and_the_first_and_the_last_that_it_has_are_taken() {
+    let desk = Running::start().await;
+    for path in ["/admin/journal", "/admin/journal/extent"] {
+        for end in ["from", "until"] {
+            for time in ["9999-12-31T23:59:59-01:00", "0001-01-01T00:00:00%2B01:00", "0000-12-31T23:59:59Z"] {
+                let (status, problem) = desk.get(&format!("{path}?{end}={time}")).await;
+                let kind = &json!("urn:sagaforge:problem:invalid_parameter");
+                assert_eq!((status, &problem["type"]), (400, kind), "{path} {end} {time}");
+            }
+            for time in ["9999-12-31T23:59:59Z", "9999-12-31T22:59:59-01:00", "0001-01-01T00:00:00Z"] {
+                assert_eq!(desk.get(&format!("{path}?{end}={time}")).await.0, 200, "{path} {end} {time}");
+            }
+        }
+    }
+    let message = json!({"id": saga_of("x"), "time": "9999-12-31T23:59:59-01:00", "key": "a key"});
+    let (_, fates) = desk.post("/admin/fates", json!({"queue": "notes.taken", "messages": [message]})).await;
+    assert_eq!(fates, json!({"fates": ["unknown"]}), "no message has that time");
+    desk.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_journal_is_verified_up_to_the_place_that_its_sequence_has_reached() {
     let desk = Running::start().await;
     desk.publish_note("verified").await;

@@ -3,15 +3,16 @@
 use axum::Router;
 use lapin::options::QueueDeclareOptions;
 use lapin::types::FieldTable;
+use saga_runtime::config::ProcessConfig;
 use saga_runtime::error::Remedy;
 use saga_runtime::store::{self, Param};
-use saga_runtime::testing::{Servers, eventually};
-use saga_runtime::{Secret, StoreError, clock};
+use saga_runtime::testing::{Servers, eventually, process_config};
+use saga_runtime::{Process, Secret, Spec, StoreError, clock};
 use tokio_postgres::NoTls;
 use tokio_util::sync::CancellationToken;
 
 use crate::failures::{listener, process};
-use crate::process::{Running, SOON, saga_of};
+use crate::process::{Running, SOON, TOPOLOGY, saga_of};
 
 #[tokio::test]
 async fn a_lost_connection_is_waited_for_and_a_value_that_cannot_be_written_or_read_is_for_a_person() {
@@ -56,8 +57,36 @@ async fn while_the_database_lets_nobody_in_messages_go_back_and_requests_are_tol
     desk.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_that_makes_no_schema_waits_until_it_is_the_one_that_it_works_with() {
+    let (servers, stop) = (Servers::claim().await, CancellationToken::new());
+    let database = servers.database("desk").await;
+    let owner = database.migrate(&store::no_migrations()).await;
+    // As the version before left it.
+    let last = "UPDATE runtime_migrations SET version = -version WHERE version = (SELECT max(version) FROM runtime_migrations)";
+    owner.batch_execute(last).await.unwrap();
+    let spec = Spec { name: "desk", version: "1.2.3", topology: &TOPOLOGY, migrations: store::no_migrations() };
+    let config = ProcessConfig { database_owner_url: None, ..process_config(&database, &servers) };
+    let listener = listener().await;
+    let ready = format!("http://{}/readyz", listener.local_addr().unwrap());
+    let served = tokio::spawn(Process::new(spec, config).unwrap().serve(listener, Router::new(), stop.clone()));
+    let (app, session) = tokio_postgres::connect(&database.app_url, NoTls).await.unwrap();
+    tokio::spawn(session);
+    let looked = "
+        SELECT count(*) FROM pg_stat_activity
+        WHERE usename = current_user AND pid <> pg_backend_pid() AND query LIKE '%runtime_migrations%'";
+    let has_looked = async || app.query_one(looked, &[]).await.unwrap().get::<_, i64>(0) > 0;
+    eventually("it has looked at the schema", SOON, has_looked).await;
+    let status = async || reqwest::get(&ready).await.unwrap().status();
+    assert_eq!(status().await, 503);
+    owner.batch_execute("UPDATE runtime_migrations SET version = -version WHERE version < 0").await.unwrap();
+    eventually("it is ready", SOON, async || status().await == 200).await;
+    stop.cancel();
+    served.await.unwrap().unwrap();
+}
+
 #[tokio::test]
-async fn days_to_come_get_their_partitions_even_if_an_old_one_cannot_be_dropped_or_a_reader_is_in_the_way_for_long() {
+async fn days_to_come_get_their_partitions_even_if_an_old_one_cannot_be_dropped() {
     let servers = Servers::claim().await;
     let database = servers.database("desk").await;
     let owner = database.migrate(&store::no_migrations()).await;
@@ -76,13 +105,61 @@ async fn days_to_come_get_their_partitions_even_if_an_old_one_cannot_be_dropped_
     assert!(until("inbox").await > before && until("journal").await > before);
     let dropped = "SELECT to_regclass(replace($1, 'journal', 'inbox')) IS NULL";
     assert!(owner.query_one(dropped, &[&first]).await.unwrap().get::<_, bool>(0), "the others are dropped");
-    database.migrate(&store::no_migrations()).await;
+    owner.batch_execute("DROP VIEW of_somebody").await.unwrap();
+    store::partitions(&owner, later, month).await.unwrap();
+    let gone = "SELECT to_regclass($1) IS NULL";
+    assert!(owner.query_one(gone, &[&first]).await.unwrap().get::<_, bool>(0), "it is dropped once it can be");
+}
 
-    let (reader, before) = (database.connect().await, (until("journal").await, until("inbox").await));
-    reader.batch_execute("BEGIN; LOCK TABLE journal IN ACCESS SHARE MODE").await.unwrap();
-    let error = store::partitions(&owner, later + time::Duration::DAY, month).await.unwrap_err();
-    assert_eq!(error.remedy(), Remedy::Again, "it does not wait, with all others behind it: {error}");
-    assert!(until("journal").await == before.0 && until("inbox").await > before.1, "the other table gets its day");
+#[tokio::test]
+async fn while_days_are_made_and_dropped_nobody_waits_who_reads_or_writes() {
+    let servers = Servers::claim().await;
+    let database = servers.database("desk").await;
+    let owner = database.migrate(&store::no_migrations()).await;
+    let write = "
+        INSERT INTO journal (day, id, time, type, body) VALUES (current_date, gen_random_uuid(), now(), 'NOTE', '')";
+    let (busy, other) = (database.connect().await, database.connect().await);
+    // Whoever is in the middle of something with the tables has what it began with until it ends.
+    busy.batch_execute(&format!("BEGIN; {write}; SELECT count(*) FROM inbox")).await.unwrap();
+    let later = clock::now().date() + time::Duration::days(40);
+    let keeping = tokio::spawn(async move { store::partitions(&owner, later, time::Duration::days(30)).await });
+    let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+    let is_waiting = async || other.query_one(waits, &[]).await.unwrap().get::<_, i64>(0) == 1;
+    eventually("it waits for who was there before", SOON, is_waiting).await;
+    let days = "SELECT count(*) FROM pg_inherits WHERE inhparent = 'journal'::regclass";
+    assert!(other.query_one(days, &[]).await.unwrap().get::<_, i64>(0) > 40, "the days to come are made");
+    other.batch_execute(&format!("SET lock_timeout = '1ms'; {write}; SELECT count(*) FROM journal")).await.unwrap();
+    busy.batch_execute(&format!("{write}; COMMIT")).await.unwrap();
+    keeping.await.unwrap().unwrap();
+    let old = "SELECT count(*) FROM pg_class WHERE relname ~ '^(journal|inbox)_' AND relkind = 'r' AND right(relname, 8) < to_char(current_date, 'YYYYMMDD')";
+    assert_eq!(other.query_one(old, &[]).await.unwrap().get::<_, i64>(0), 0, "what is past retention is gone");
+}
+
+#[tokio::test]
+async fn a_day_whose_dropping_was_interrupted_is_dropped_the_next_time() {
+    let servers = Servers::claim().await;
+    let database = servers.database("desk").await;
+    let owner = database.migrate(&store::no_migrations()).await;
+    let (busy, other) = (database.connect().await, database.connect().await);
+    busy.batch_execute("BEGIN; SELECT count(*) FROM journal").await.unwrap();
+    let later = clock::now().date() + time::Duration::days(40);
+    let month = time::Duration::days(30);
+    let stop = owner.cancel_token();
+    let keeping = tokio::spawn(async move { store::partitions(&owner, later, month).await });
+    let pending = "SELECT count(*) FROM pg_inherits WHERE inhdetachpending";
+    let begun = async || other.query_one(pending, &[]).await.unwrap().get::<_, i64>(0) > 0;
+    eventually("the dropping has begun", SOON, begun).await;
+    let ended = async || {
+        stop.cancel_query(NoTls).await.unwrap();
+        keeping.is_finished()
+    };
+    eventually("it is interrupted", SOON, ended).await;
+    keeping.await.unwrap().unwrap_err();
+    assert!(begun().await);
+    busy.batch_execute("COMMIT").await.unwrap();
+    store::partitions(&other, later, month).await.unwrap();
+    let old = "SELECT count(*) FROM pg_class WHERE relname ~ '^journal_' AND relkind = 'r' AND right(relname, 8) < to_char(current_date, 'YYYYMMDD')";
+    assert_eq!(other.query_one(old, &[]).await.unwrap().get::<_, i64>(0), 0);
 }
 
 #[tokio::test]

@@ -185,6 +185,30 @@ async fn a_message_that_panics_each_time_is_put_off_and_costs_none_of_its_neighb
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_sent_again_while_it_is_put_off_keeps_it_from_neither_its_turn_nor_its_end() {
+    let desk = Desk::open(Frail).await;
+    let bad = note(1, "bad");
+    desk.publish(std::slice::from_ref(&bad)).await;
+    let waits = async |attempt: i32| {
+        desk.count(&format!("SELECT count(*) FROM deferred WHERE attempt = {attempt} AND due_at > now()")).await == 1
+    };
+    eventually("it is put off", SOON, async || waits(2).await).await;
+    // As if it had failed for a quarter of an hour; and whoever waits for an answer asks again, between others.
+    desk.client.batch_execute("UPDATE deferred SET attempt = 20, due_at = now() + interval '1 hour'").await.unwrap();
+    for (good, handled) in [(2, 1), (3, 2), (4, 3)] {
+        desk.publish(&[note(good, "good")]).await;
+        desk.takes(handled).await;
+        desk.publish(std::slice::from_ref(&bad)).await;
+    }
+    desk.publish(&[note(5, "good")]).await;
+    desk.takes(4).await;
+    assert!(waits(20).await, "it is as far as it was");
+    desk.client.batch_execute("UPDATE deferred SET due_at = now()").await.unwrap();
+    desk.parks(&bad.to_bytes(), "put_off_too_often").await;
+    desk.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_wrong_with_a_message_is_stored_whatever_it_quotes() {
     let desk = Desk::open(Picky).await;
     let bad = String::from_utf8(note(3, "nameless").to_bytes()).unwrap();

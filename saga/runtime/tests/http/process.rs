@@ -10,8 +10,11 @@ use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
 use saga_core::{Binding, Body, Exchange, ExchangeType, Ids, Message, MessageType, Queue, QueueType, Time, Topology};
 use saga_runtime::broker::batch::Batches;
+use saga_runtime::config::ProcessConfig;
 use saga_runtime::testing::{Database, Servers, eventually, process_config};
-use saga_runtime::{Decided, Handler, Handling, Process, ProcessError, Spec, Transaction, Verdict, clock, store};
+use saga_runtime::{
+    Decided, Handler, Handling, Process, ProcessError, Secret, Spec, Transaction, Verdict, clock, store,
+};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -193,6 +196,20 @@ async fn serve(
     let url = format!("http://{}", listener.local_addr().unwrap());
     let served = process.serve(listener, Router::new(), shutdown.clone());
     (url, tokio::spawn(async move { served.await.unwrap() }))
+}
+
+#[tokio::test]
+async fn a_url_that_is_none_is_named_by_its_setting_and_without_its_password() {
+    let servers = Servers::claim().await;
+    let database = servers.database("desk").await;
+    let spec = || Spec { name: "desk", version: "1.2.3", topology: &TOPOLOGY, migrations: store::no_migrations() };
+    let wrong = || Secret::new("postgres://me:a-word@[::1/desk");
+    let app = ProcessConfig { database_url: wrong(), ..process_config(&database, &servers) };
+    let owner = ProcessConfig { database_owner_url: Some(wrong()), ..process_config(&database, &servers) };
+    for (config, setting) in [(app, "DATABASE_URL"), (owner, "DATABASE_OWNER_URL")] {
+        let said = Process::new(spec(), config).map(drop).unwrap_err().to_string();
+        assert!(said.starts_with(&format!("{setting} is no PostgreSQL URL")) && !said.contains("a-word"), "{said}");
+    }
 }
 
 #[tokio::test]

@@ -305,7 +305,7 @@ impl Book {
         after: &mut After,
     ) {
         let deferred = Deferred { letter: letter.clone(), attempts: attempts + 1, due_at };
-        self.deferred.insert((queue, letter.id), deferred);
+        self.deferred.entry((queue, letter.id)).or_insert(deferred);
         after.became.push((letter, Became::PutOff));
     }
 

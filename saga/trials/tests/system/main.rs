@@ -4,6 +4,7 @@
 mod again;
 mod alone;
 mod another_day;
+mod bounds;
 mod command;
 mod crashes;
 mod faults;

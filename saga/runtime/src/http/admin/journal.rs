@@ -23,11 +23,11 @@ pub(crate) struct WhichSent {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) saga: Option<Uuid>,
     /// Those made at this time or later (RFC 3339).
-    #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "crate::http::times::option", skip_serializing_if = "Option::is_none")]
     #[param(value_type = Option<String>, format = DateTime)]
     pub(crate) from: Option<Time>,
     /// Those made before this time (RFC 3339).
-    #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "crate::http::times::option", skip_serializing_if = "Option::is_none")]
     #[param(value_type = Option<String>, format = DateTime)]
     pub(crate) until: Option<Time>,
     /// Those with a greater place in the journal: the `next` of the answer before.
@@ -55,11 +55,11 @@ pub(crate) struct SentList {
 #[into_params(parameter_in = Query)]
 pub(crate) struct WhichSpan {
     /// Of what was made at this time or later (RFC 3339).
-    #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "crate::http::times::option", skip_serializing_if = "Option::is_none")]
     #[param(value_type = Option<String>, format = DateTime)]
     pub(crate) from: Option<Time>,
     /// Of what was made before this time (RFC 3339).
-    #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "crate::http::times::option", skip_serializing_if = "Option::is_none")]
     #[param(value_type = Option<String>, format = DateTime)]
     pub(crate) until: Option<Time>,
 }

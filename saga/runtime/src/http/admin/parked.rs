@@ -69,7 +69,7 @@ pub(super) struct WhichGroups {
 /// Parked messages by cause.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ParkedGroups {
-    /// The groups, largest first.
+    /// The groups, largest first, 1,000 at most.
     groups: Vec<ParkedGroup>,
 }
 

@@ -1,17 +1,33 @@
 //! What the broker holds, and what passes there.
 
+use std::sync::Arc;
+
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
-use crate::broker::{BrokerError, Incoming, QueueLook, Tap};
-use crate::http::problem::{BROKER_UNAVAILABLE, INVALID_BODY, Problem};
+use crate::broker::{BrokerError, Incoming, LONGEST_NAME, QueueLook, Tap};
+use crate::http::problem::{BROKER_UNAVAILABLE, INVALID_BODY, OVERLOADED, Problem};
 use crate::http::{Json, Query};
+
+/// How many may watch at once: each has a connection to the broker and a queue there for as long as it listens.
+const MOST_TAPS: usize = 16;
+
+/// Room for those who watch.
+#[derive(Clone)]
+pub struct Taps(Arc<Semaphore>);
+
+impl Default for Taps {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(MOST_TAPS)))
+    }
+}
 
 /// The queues of the topology.
 #[derive(Debug, Serialize, ToSchema)]
@@ -86,18 +102,29 @@ pub(super) struct WhichTap {
 
 /// Watch messages as they pass an exchange
 ///
-/// A line of JSON for each, as long as the client listens: exchange, routing key, properties, and the body.
+/// A line of JSON for each, as long as the client listens: exchange, routing key, properties, and the body. Of a client that
+/// reads too slowly 10,000 messages wait, or 16 MiB of them; it misses older ones.
 #[utoipa::path(get, path = "/admin/tap", tag = "messages", params(WhichTap), responses(
     (status = 200, description = "Lines of JSON", body = String, content_type = "application/x-ndjson"),
+    (status = 400, description = "A name is too long for AMQP", body = Problem, content_type = "application/problem+json"),
     (status = 422, description = "There is no such exchange", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The broker does not answer", body = Problem, content_type = "application/problem+json"),
+    (status = 503, description = "The broker does not answer, or too many watch already", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(super) async fn tap(State(api): State<Api>, Query(which): Query<WhichTap>) -> Result<Response, Problem> {
     let key = which.key.as_deref().unwrap_or("#");
+    for (what, name) in [("exchange", which.exchange.as_str()), ("key", key)] {
+        if name.len() > LONGEST_NAME {
+            let detail = format!("{what} has {} bytes; in AMQP it has at most {LONGEST_NAME}", name.len());
+            return Err(Problem::invalid_parameter(detail));
+        }
+    }
+    let Ok(seat) = Arc::clone(&api.taps.0).try_acquire_owned() else {
+        return Err(Problem::new(&OVERLOADED, format!("{MOST_TAPS} watch already; end one of them")));
+    };
     let tap = Tap::open(api.replays.broker(), &which.exchange, key).await.map_err(unavailable)?;
-    let lines = futures_util::stream::unfold(tap, async |mut tap| {
+    let lines = futures_util::stream::unfold((tap, seat), async |(mut tap, seat)| {
         let incoming = tap.next().await.ok()?;
-        Some((Ok::<_, std::convert::Infallible>(line(&incoming)), tap))
+        Some((Ok::<_, std::convert::Infallible>(line(&incoming)), (tap, seat)))
     });
     // It ends with the process, whoever still listens.
     let lines = futures_util::StreamExt::take_until(lines, api.stop.clone().cancelled_owned());

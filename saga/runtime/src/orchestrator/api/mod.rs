@@ -30,6 +30,7 @@ use crate::store::{Connection, Transaction, Writer, audit};
 
 #[cfg(feature = "testing")]
 pub(crate) use bodies::BODIES;
+pub use broker::Taps;
 
 const LONGEST_REASON: usize = 200;
 
@@ -48,6 +49,8 @@ pub struct Api {
     pub peers: Peers,
     /// Delivers stored messages again.
     pub replays: Replays,
+    /// Room for those who watch an exchange.
+    pub taps: Taps,
     /// Where bindings are looked at, if anywhere.
     pub management: Option<Management>,
     /// What the broker holds.

@@ -22,9 +22,12 @@ pub(super) struct Which {
     /// Those that end or ended for this reason.
     reason: Option<String>,
     /// Those started before this time (RFC 3339).
-    #[serde(default, with = "time::serde::rfc3339::option")]
+    #[serde(default, with = "crate::http::times::option")]
     #[param(value_type = Option<String>, format = DateTime)]
     started_before: Option<Time>,
+    /// With `started_before`: also those started at that very time whose id is smaller. The next page has `started_at` and
+    /// `id` of the last saga of the page before.
+    before_id: Option<Uuid>,
     /// Those that a person should look at.
     #[serde(default)]
     needs_intervention: bool,
@@ -56,6 +59,9 @@ pub(super) async fn list(State(api): State<Api>, Query(which): Query<Which>) -> 
     if texts.into_iter().flatten().any(|text| text.contains('\0')) {
         return Err(Problem::invalid_parameter("a parameter contains the character U+0000"));
     }
+    if which.before_id.is_some() && which.started_before.is_none() {
+        return Err(Problem::invalid_parameter("before_id goes with started_before: both of the same saga"));
+    }
     let start = which.start.as_deref().map(|start| {
         let (path, value) = start.split_once('=')?;
         Some((path.split('.').map(str::to_owned).collect(), value.to_owned()))
@@ -68,6 +74,7 @@ pub(super) async fn list(State(api): State<Api>, Query(which): Query<Which>) -> 
         phase: which.state,
         reason: which.reason,
         started_before: which.started_before,
+        before_id: which.before_id,
         needs_intervention: which.needs_intervention,
         subject: which.subject,
         limit,

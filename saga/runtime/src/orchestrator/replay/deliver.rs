@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use futures_util::future::join_all;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use saga_core::{QueueType, Route};
+use saga_core::{Queue, QueueType, Route};
 use serde_json::Value;
 
 use super::condition::Seen;
@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How many parked messages are replayed at a time.
 const AT_ONCE: usize = 8;
-/// How many bytes of messages a process is asked about at a time.
+/// How many bytes of messages a process is asked about at a time, as they are written in JSON.
 const ASK_BYTES: usize = 400_000;
 
 /// A message and a queue that it goes to.
@@ -96,7 +96,7 @@ impl Replays {
             return Err(Became::Skipped("not_matching"));
         }
         match (&item.origin, &plan.to) {
-            (Origin::History, to) => self.targets_of_history(item, to.as_deref()),
+            (Origin::History { sender }, to) => self.targets_of_history(item, sender.as_deref(), to.as_deref()),
             (Origin::Queue { .. } | Origin::Parked { .. }, Some(to)) => Ok(vec![to.clone()]),
             (Origin::Queue { back_to, .. }, None) => {
                 back_to.clone().map(|queue| vec![queue]).ok_or(Became::Skipped("no_origin"))
@@ -107,7 +107,7 @@ impl Replays {
     }
 
     /// Every queue that is bound to its type; of one queue of ours, only what it is bound to.
-    fn targets_of_history(&self, item: &Item, to: Option<&str>) -> Result<Vec<String>, Became> {
+    fn targets_of_history(&self, item: &Item, sender: Option<&str>, to: Option<&str>) -> Result<Vec<String>, Became> {
         let no_queue = Became::Skipped("no_queue_for_its_type");
         let message = item.message.as_ref().ok_or(no_queue)?;
         let known = self.topology.message_type(&message.kind);
@@ -116,14 +116,20 @@ impl Replays {
             return Ok(vec![to.to_owned()]);
         }
         let known = known.ok_or(no_queue)?;
-        let takers = self.topology.takers(known).filter(|queue| queue.kind == QueueType::Quorum);
-        let takers: Vec<String> = takers.map(|queue| queue.name.to_owned()).collect();
-        let queues: Vec<String> = takers.into_iter().filter(|queue| to.is_none_or(|to| to == queue)).collect();
-        // An operator's retry sent a copy of somebody else's event to one participant alone.
-        if to.is_none() && known.source != message.source {
-            return Err(Became::Skipped("sent_to_one_queue_alone"));
+        // In a journal, a message of somebody else's type is the copy of their event that an operator's retry sent straight to
+        // one participant; its source is still the event's.
+        let is_copy = sender.is_some_and(|sender| sender != known.source);
+        let takes = |queue: &&Queue| match to {
+            Some(to) => queue.name == to && !(is_copy && sender == Some(queue.consumer)),
+            None => !is_copy,
+        };
+        let takers = self.topology.takers(known).filter(|queue| queue.kind == QueueType::Quorum).filter(takes);
+        let queues: Vec<String> = takers.map(|queue| queue.name.to_owned()).collect();
+        match queues.is_empty() {
+            true if is_copy => Err(Became::Skipped("sent_to_one_queue_alone")),
+            true => Err(no_queue),
+            false => Ok(queues),
         }
-        if queues.is_empty() { Err(no_queue) } else { Ok(queues) }
     }
 
     /// Delivers, and finds out what became of each as far as that is asked for.
@@ -230,10 +236,15 @@ impl Replays {
                 found.extend(asked.into_iter().map(|pair| (pair.clone(), (Became::Done("not_known"), why()))));
                 continue;
             };
-            for part in parts(items, asked) {
-                let messages =
-                    part.iter().map(|(n, _)| String::from_utf8_lossy(&items[*n].body).into_owned()).collect();
-                let answer = process.dry_run(Came { queue: queue.to_owned(), messages }).await?;
+            for Part { pairs: part, messages } in parts(items, asked) {
+                let answer = match process.dry_run(Came { queue: queue.to_owned(), messages }).await {
+                    Err(Unanswered::Refused { status: StatusCode::PAYLOAD_TOO_LARGE, process, .. }) => {
+                        let why = || Some(format!("it is too large for {process} to be asked about it"));
+                        found.extend(part.into_iter().map(|pair| (pair.clone(), (Became::Done("not_known"), why()))));
+                        continue;
+                    }
+                    answer => answer?,
+                };
                 found.extend(part.into_iter().cloned().zip(answer.outcomes.into_iter().map(said)));
             }
         }
@@ -264,17 +275,27 @@ fn of_message(found: &Found, n: usize) -> impl Iterator<Item = (&Pair, &(Became,
     found.range((n, String::new())..(n + 1, String::new()))
 }
 
-/// Parts that a process can be asked about at once.
-fn parts<'a>(items: &[Item], pairs: Vec<&'a Pair>) -> Vec<Vec<&'a Pair>> {
-    let (mut parts, mut bytes): (Vec<Vec<&Pair>>, usize) = (Vec::new(), ASK_BYTES);
+/// What a process is asked about at once: messages on their way to one of its queues, and their text.
+#[derive(Default)]
+struct Part<'a> {
+    pairs: Vec<&'a Pair>,
+    messages: Vec<String>,
+}
+
+/// Parts that a process can be asked about at once. A message larger than that is a part by itself.
+fn parts<'a>(items: &[Item], pairs: Vec<&'a Pair>) -> Vec<Part<'a>> {
+    let (mut parts, mut bytes) = (Vec::<Part<'a>>::new(), 0);
     for pair in pairs {
-        bytes += items[pair.0].body.len();
-        match parts.last_mut() {
-            Some(part) if bytes <= ASK_BYTES => part.push(pair),
-            _ => {
-                bytes = items[pair.0].body.len();
-                parts.push(vec![pair]);
-            }
+        let message = String::from_utf8_lossy(&items[pair.0].body).into_owned();
+        let size = Value::from(message.as_str()).to_string().len();
+        bytes += size;
+        if parts.is_empty() || bytes > ASK_BYTES {
+            bytes = size;
+            parts.push(Part::default());
+        }
+        if let Some(part) = parts.last_mut() {
+            part.pairs.push(pair);
+            part.messages.push(message);
         }
     }
     parts

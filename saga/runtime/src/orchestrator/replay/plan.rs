@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
 
 use super::{Condition, Trouble};
+use crate::broker::LONGEST_NAME;
 
 /// What to deliver again, and how.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -53,11 +54,11 @@ pub enum Source {
     /// History, from the stream of all events.
     Stream {
         /// What was made at this time or later; from the beginning without it.
-        #[serde(default, with = "time::serde::rfc3339::option")]
+        #[serde(default, with = "crate::http::times::option")]
         #[schema(value_type = Option<String>, format = DateTime)]
         from: Option<Time>,
         /// What was made before this time; until now without it.
-        #[serde(default, with = "time::serde::rfc3339::option")]
+        #[serde(default, with = "crate::http::times::option")]
         #[schema(value_type = Option<String>, format = DateTime)]
         until: Option<Time>,
     },
@@ -65,11 +66,11 @@ pub enum Source {
     Journals {
         /// What was made at this time or later; from the beginning without it. Nothing older than `SAGA_RETENTION` is
         /// taken.
-        #[serde(default, with = "time::serde::rfc3339::option")]
+        #[serde(default, with = "crate::http::times::option")]
         #[schema(value_type = Option<String>, format = DateTime)]
         from: Option<Time>,
         /// What was made before this time; until now without it.
-        #[serde(default, with = "time::serde::rfc3339::option")]
+        #[serde(default, with = "crate::http::times::option")]
         #[schema(value_type = Option<String>, format = DateTime)]
         until: Option<Time>,
     },
@@ -98,13 +99,14 @@ impl Plan {
         if !(rises && complete) {
             return wrong("ramp: percentages that rise to 100, as in 1,5,20,100");
         }
-        if let Source::Queue { queue } = &self.source
-            && self.to.as_ref() == Some(queue)
-        {
+        let from = if let Source::Queue { queue } = &self.source { Some(queue) } else { None };
+        if from.is_some() && from == self.to.as_ref() {
             return wrong("to: the queue that the messages come from would be read for ever");
         }
-        if self.to.as_ref().is_some_and(|to| to.is_empty() || to.len() > 255) {
-            return wrong("to: a queue's name has 1 to 255 bytes");
+        for (what, queue) in [("queue", from), ("to", self.to.as_ref())] {
+            if queue.is_some_and(|queue| queue.is_empty() || queue.len() > LONGEST_NAME) {
+                return wrong(&format!("{what}: a queue's name has 1 to {LONGEST_NAME} bytes"));
+            }
         }
         if self.texts().any(|text| text.contains('\0')) {
             return wrong("a text contains the character U+0000, which no message and no queue's name has");
@@ -241,6 +243,10 @@ mod tests {
         assert!(plan(&[1, 5, 20, 100], Some("5%")).check().is_ok());
         let onto_itself = Plan { to: Some("theirs".to_owned()), ..plan(&[], None) };
         assert!(onto_itself.check().is_err());
+        for name in [String::new(), "q".repeat(LONGEST_NAME + 1)] {
+            assert!(Plan { to: Some(name.clone()), ..plan(&[], None) }.check().is_err());
+            assert!(Plan { source: Source::Queue { queue: name }, ..plan(&[], None) }.check().is_err());
+        }
         for text in ["", "101%", "-1", "five"] {
             assert!(text.parse::<MaxFailures>().is_err(), "{text}");
         }

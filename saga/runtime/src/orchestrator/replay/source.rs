@@ -85,8 +85,8 @@ pub(super) struct Item {
 /// Where a message was.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Origin {
-    /// In history, where it stays.
-    History,
+    /// In history, where it stays: in the journal of this process, or in the stream of all events.
+    History { sender: Option<String> },
     /// In a queue, under this tag, and before it was dead-lettered in that one.
     Queue { tag: Tag, back_to: Option<String> },
     /// Parked under this address, from this queue.
@@ -124,7 +124,9 @@ impl Item {
         match &self.origin {
             Origin::Parked { address, .. } => address.to_string(),
             Origin::Settled { name, .. } => name.clone(),
-            Origin::History | Origin::Queue { .. } => id().unwrap_or_else(|| crate::delivery::key_of_bytes(&self.body)),
+            Origin::History { .. } | Origin::Queue { .. } => {
+                id().unwrap_or_else(|| crate::delivery::key_of_bytes(&self.body))
+            }
         }
     }
 }

@@ -68,7 +68,8 @@ impl<'a> Journals<'a> {
         };
         let page = self.processes.get(&span.process)?.sent(which).await?;
         let reached = page.next.unwrap_or(end);
-        Ok((page.messages.into_iter().filter_map(|sent| item(sent.body.into_bytes())).collect(), reached))
+        let items = page.messages.into_iter().filter_map(|sent| item(sent.body.into_bytes(), Some(&span.process)));
+        Ok((items.collect(), reached))
     }
 }
 
@@ -139,7 +140,7 @@ impl Stream {
             }
             self.next = offset + 1;
             if offset < self.end {
-                items.extend(item(incoming.body.into()));
+                items.extend(item(incoming.body.into(), None));
             }
         }
         if items.is_empty() && self.next < self.end {
@@ -159,8 +160,9 @@ fn stream_of(topology: &Topology) -> Result<&'static str, Trouble> {
 }
 
 /// A message of history, with the properties that mirror its envelope.
-fn item(body: Vec<u8>) -> Option<Item> {
+fn item(body: Vec<u8>, sender: Option<&str>) -> Option<Item> {
     let message = Message::parse(&body).ok()?;
     let properties = Properties::from(&message).to_json().ok()?;
-    Some(Item { body, properties, message: Some(message), origin: Origin::History })
+    let origin = Origin::History { sender: sender.map(str::to_owned) };
+    Some(Item { body, properties, message: Some(message), origin })
 }

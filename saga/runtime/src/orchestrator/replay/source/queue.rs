@@ -87,7 +87,7 @@ impl Queue {
 fn tag_of(item: &Item) -> Option<Tag> {
     match &item.origin {
         Origin::Queue { tag, .. } => Some(*tag),
-        Origin::History | Origin::Parked { .. } | Origin::Settled { .. } => None,
+        Origin::History { .. } | Origin::Parked { .. } | Origin::Settled { .. } => None,
     }
 }
 
