@@ -158,17 +158,16 @@ async fn wrong_figures_are_right_after_a_rebuild_and_are_served_until_then() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rebuild_that_its_owner_leaves_goes_on_elsewhere_from_where_it_was() {
     let (feed, url) = Feed::start(&PETS, 1).await;
-    let process = Running::beside(&[], &url).await;
-    let owner = Copy::start(&process.inventory, &url).await;
-    let elsewhere = format!("{}/admin/read-models/inventory/rebuild", owner.url);
-    let asked = process.client.post(elsewhere).bearer_auth(process.inventory.servers.token()).json(&json!({}));
-    assert_eq!(answer(asked.send().await.unwrap()).await.0, 202);
+    let mut process = Running::beside(&[], &url).await;
+    assert_eq!(rebuild(&process, "inventory").await.0, 202);
     eventually("a page is read", SOON, async || read_model(&process).await["filled"] == 2).await;
     let fence = "SELECT fence FROM read_models";
     let before = count(&process, fence).await;
-    // It leaves with its question for the next page.
+    // It has an owner by now: the other copy leaves it alone.
+    let other = Copy::start(&process.inventory, &url).await;
+    // The owner leaves with its question for the next page.
     feed.allow(1);
-    owner.stop().await;
+    process.go_on_with(other).await;
     feed.allow(10);
     eventually("it is served", SOON, async || read_model(&process).await["state"] == "served").await;
     assert_eq!(figures(&process).await, json!({ "available": 2, "pending": 1, "sold": 1 }));
@@ -195,6 +194,35 @@ async fn a_rebuild_whose_source_is_away_says_so_and_waits_for_it() {
     assert_eq!(figures(&process).await["available"], 1);
     let verify = process.client.request(Method::GET, format!("{}/admin/verify?after=inventory", process.url));
     assert_eq!(answer(verify.send().await.unwrap()).await.0, 503, "nor can it be held against anything");
+    process.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_no_answer_said_is_no_place_to_go_on_from() {
+    let (_, url) = Feed::start(&PETS, 100).await;
+    let process = Running::beside(&[], &url).await;
+    let from = async |place: &str| {
+        let verify = format!("{}/admin/verify?after=inventory/{place}", process.url);
+        answer(process.client.get(verify).send().await.unwrap()).await
+    };
+    let most = i64::MAX;
+    for place in [
+        format!("0/{most}/0"),
+        format!("0/0/{most}"),
+        format!("9/0/{}", i64::MIN),
+        "9/0/-200000000000000".to_owned(),
+        "-1/0/0".to_owned(),
+        "0/-1/0".to_owned(),
+        "0/0".to_owned(),
+        "x".to_owned(),
+    ] {
+        let (status, problem) = from(&place).await;
+        assert_eq!((status, &problem["type"]), (400, &json!("urn:sagaforge:problem:invalid_parameter")), "{place}");
+    }
+    let (status, part) = from("0/7/1700000000123").await;
+    assert_eq!((status, &part["next"]), (200, &json!("inventory/2/9/1700000000123")), "{part}");
+    let (status, end) = from(&format!("9/{most}/0")).await;
+    assert_eq!((status, &end["next"]), (200, &json!(null)), "{end}");
     process.stop().await;
 }
 

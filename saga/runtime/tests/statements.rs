@@ -1,7 +1,6 @@
 //! Statements of one transaction, sent without waiting for each other.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-use std::pin::pin;
 use std::time::Duration;
 
 use saga_runtime::secret::Secret;
@@ -11,7 +10,9 @@ use saga_runtime::testing::{Servers, eventually};
 const ADD: &str = "INSERT INTO things VALUES (1)";
 const COUNT: &str = "SELECT count(*) FROM things";
 const LONG: &str = "SELECT pg_sleep(25)";
-const IS_AT_IT: &str = "SELECT 1 FROM pg_stat_activity WHERE pid = $1 AND state = 'active'";
+const IS_AT_IT: &str = "SELECT FROM pg_stat_activity WHERE pid = $1 AND state = 'active'";
+const SLEEPS: &str = "SELECT FROM pg_stat_activity WHERE pid = $1 AND wait_event = 'PgSleep'";
+const PATIENCE: Duration = Duration::from_secs(20);
 
 #[tokio::test]
 async fn what_a_connection_has_not_prepared_yet_is_not_overtaken_by_what_it_has() {
@@ -36,15 +37,19 @@ async fn a_connection_whose_statement_was_given_up_is_used_no_more_and_the_state
     let connection = pool.get().await.unwrap();
     let at_it = server_of(&connection).await;
     connection.prepare_cached(LONG).await.unwrap();
-    {
-        let mut asking = pin!(query(&connection, LONG, &[]));
-        assert!(futures_util::poll!(&mut asking).is_pending(), "it was sent");
+    let other = database.connect().await;
+    let begun = eventually("the server is at it", PATIENCE, async || {
+        other.query_opt(SLEEPS, &[&at_it]).await.unwrap().is_some()
+    });
+    tokio::select! {
+        found = query(&connection, LONG, &[]) => panic!("it was not given up: {found:?}"),
+        () = begun => {}
     }
     drop(connection);
 
     let next = pool.get().await.unwrap();
     assert_ne!(server_of(&next).await, at_it, "whoever comes next does not wait behind it");
-    eventually("nobody is at it any more", Duration::from_secs(10), async || {
+    eventually("nobody is at it any more", PATIENCE, async || {
         query(&next, IS_AT_IT, &[&at_it]).await.unwrap().is_empty()
     })
     .await;

@@ -22,6 +22,8 @@ use crate::servers::{Stack, Trouble, rabbitmq};
 /// How long a replay may take.
 const PATIENCE: Duration = Duration::from_secs(900);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// How long it may take until a queue says what it holds.
+const COUNTS_WITHIN: Duration = Duration::from_secs(30);
 /// How many messages are delivered and counted together, at most: so many may come twice after a crash.
 const CHUNK: usize = 1_000;
 
@@ -151,7 +153,7 @@ pub async fn interrupted(
     if (c.done, c.failed, c.pending) != (messages, 0, 0) {
         return Err(Trouble::Unmet(format!("{messages} messages were replayed as {c:?}")));
     }
-    let arrived = drain(&system.amqp).await?;
+    let arrived = drain(&system.amqp, messages).await?;
     let different: BTreeSet<i64> = arrived.iter().copied().collect();
     let copies = arrived.len() - different.len();
     let lost = messages - i64::try_from(different.len()).unwrap_or_default();
@@ -206,15 +208,23 @@ async fn declare(amqp: &str) -> Result<(), Trouble> {
     connection.close(0, "done".into()).await.map_err(failed)
 }
 
-/// Takes everything out of the queue: the numbers of the messages.
-async fn drain(amqp: &str) -> Result<Vec<i64>, Trouble> {
+/// Takes everything out of the queue, at least so many: the numbers of the messages.
+async fn drain(amqp: &str, least: i64) -> Result<Vec<i64>, Trouble> {
     let connection = Connection::connect(amqp, ConnectionProperties::default()).await.map_err(failed)?;
     let channel = connection.create_channel().await.map_err(failed)?;
     let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-    let queue = channel.queue_declare(ARCHIVE.into(), passive, FieldTable::default()).await.map_err(failed)?;
+    let began = Instant::now();
+    let count = loop {
+        let queue = channel.queue_declare(ARCHIVE.into(), passive, FieldTable::default()).await.map_err(failed)?;
+        // A queue that is too busy to say what it holds is said to hold nothing.
+        if i64::from(queue.message_count()) >= least || began.elapsed() > COUNTS_WITHIN {
+            break queue.message_count();
+        }
+        sleep(LOOK_EVERY).await;
+    };
     let options = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
     let consuming = channel.basic_consume(ARCHIVE.into(), "".into(), options, FieldTable::default());
-    let mut arriving = consuming.await.map_err(failed)?.take(queue.message_count() as usize);
+    let mut arriving = consuming.await.map_err(failed)?.take(count as usize);
     let mut numbers = Vec::new();
     while let Some(delivery) = arriving.try_next().await.map_err(failed)? {
         let body: Value = serde_json::from_slice(&delivery.data).map_err(|e| Trouble::Unmet(e.to_string()))?;

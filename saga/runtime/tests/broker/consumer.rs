@@ -71,7 +71,8 @@ async fn a_batch_waits_for_its_turn_and_takes_up_what_arrives_meanwhile() {
     drop(others);
     eventually("all are handled", PATIENCE, async || recorder.numbers().len() == 100).await;
     assert_eq!(recorder.numbers(), Vec::from_iter(0..100));
-    assert!(recorder.sizes()[0] > 1, "the first message waited, and others came meanwhile");
+    let batches = recorder.sizes();
+    assert!(batches.len() < 100, "messages waited, and others came meanwhile: {batches:?}");
     running.stopped().await;
     assert_eq!(left(&channel, WORK).await, 0);
 }
@@ -181,10 +182,10 @@ async fn a_stopping_consumer_finishes_the_batch_in_hand_and_gives_back_the_rest(
     let recorder = Recorder::gated();
     let running = Running::on(&broker, Arc::clone(&recorder));
     eventually("a batch is in hand", PATIENCE, async || !recorder.numbers().is_empty()).await;
-    running.stop.cancel();
-    // It takes no more while the batch is still being handled: what comes now waits in the queue.
     let connection = connect(&servers).await;
     let publishing = ConfirmChannel::open(&connection).await.unwrap();
+    running.stop.cancel();
+    // It takes no more while the batch is still being handled: what comes now waits in the queue.
     let mut total = 200;
     eventually("new messages are left to others", PATIENCE, async || {
         let (forwarded, _) = forward_batch(&publishing, vec![outbound(total, to_work())]).await;
@@ -290,7 +291,7 @@ async fn nothing_is_lost_when_the_connection_is_closed_under_the_consumer() {
     .await;
     running.stopped().await;
     assert_eq!(left(&channel, WORK).await, 0);
-    assert_eq!(broker.counters().reconnects.get(), 1);
+    assert!(broker.counters().reconnects.get() >= 1);
 }
 
 #[tokio::test]
@@ -301,7 +302,7 @@ async fn a_queue_that_is_deleted_comes_back_and_is_consumed_again() {
     let running = Running::on(&broker, Arc::clone(&recorder));
     eventually("the message is delivered", PATIENCE, async || recorder.numbers() == [0]).await;
     channel.queue_delete(WORK.into(), QueueDeleteOptions::default()).await.unwrap();
-    eventually("the consumer noticed", PATIENCE, async || broker.counters().reconnects.get() == 1).await;
+    eventually("the consumer noticed", PATIENCE, async || broker.counters().reconnects.get() >= 1).await;
     let mut link = broker.watch_consuming();
     tokio::time::timeout(PATIENCE, link.wait_for(|link| *link == Link::Up)).await.unwrap().unwrap();
     let connection = connect(&servers).await;

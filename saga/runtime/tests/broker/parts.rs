@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use lapin::options::{BasicGetOptions, QueueDeclareOptions};
@@ -111,9 +111,18 @@ pub(crate) async fn left(channel: &Channel, queue: &str) -> u32 {
     .await
 }
 
+/// So long RabbitMQ waits for a quorum queue to say what it holds; then it answers that there is nothing, and nobody.
+const ASKED_IN_VAIN: Duration = Duration::from_millis(250);
+
 async fn state(channel: &Channel, queue: &str) -> lapin::Queue {
     let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-    channel.queue_declare(queue.into(), options, FieldTable::default()).await.unwrap()
+    loop {
+        let asked = Instant::now();
+        let state = channel.queue_declare(queue.into(), options, FieldTable::default()).await.unwrap();
+        if (state.message_count(), state.consumer_count()) != (0, 0) || asked.elapsed() < ASKED_IN_VAIN {
+            return state;
+        }
+    }
 }
 
 /// Takes everything out of a queue, in order.

@@ -82,6 +82,7 @@ async fn everything_is_gone_after_the_test() {
     let pets = servers.database("pets").await;
     let still_there = can_connect(&pets.app_url).await.unwrap();
     let (vhost, tokens) = (servers.vhost().to_owned(), servers.tokens_file());
+    let (amqp_url, token) = (servers.amqp_url().to_owned(), servers.token().to_owned());
     let management = Management::of(&servers);
     management.put(&format!("queues/{vhost}/left.behind"), r#"{"durable": true}"#).await;
     management.put(&format!("exchanges/{vhost}/left"), r#"{"type": "topic"}"#).await;
@@ -91,9 +92,10 @@ async fn everything_is_gone_after_the_test() {
 
     assert!(can_connect(&pets.app_url).await.is_err(), "the role is gone");
     assert!(still_there.batch_execute("SELECT 1").await.is_err(), "who was connected was cut off");
-    assert!(!tokens.exists(), "the token is gone");
-    assert!(!management.names("users").await.contains(&vhost), "the broker's user is gone");
-    // Another test may have claimed the vhost by now, but not with these names.
+    // Another test may have claimed the vhost by now, but not with this token, this password and these names.
+    assert!(!std::fs::read_to_string(tokens).is_ok_and(|tokens| tokens.contains(&token)), "the token is gone");
+    let refused = lapin::Connection::connect(&amqp_url, lapin::ConnectionProperties::default()).await;
+    assert!(refused.is_err(), "the broker's user is gone");
     for kind in ["queues", "exchanges", "policies"] {
         let left = management.names(&format!("{kind}/{vhost}")).await;
         assert!(!left.iter().any(|name| name.starts_with("left")), "{kind}: {left:?}");

@@ -196,8 +196,17 @@ fn threads(pid: u32) -> usize {
     fs::read_dir(format!("/proc/{pid}/task")).map(Iterator::count).unwrap_or(0)
 }
 
+/// Copies a program that a test will run. In a process of its own: whatever another test starts meanwhile would inherit the
+/// file while it is open for writing, and such a file cannot be run.
+#[cfg(test)]
+pub(super) fn copy_program(from: &Path, to: &Path) {
+    run(Command::new("cp").arg(from).arg(to)).expect("cp copies a program");
+}
+
 #[cfg(test)]
 mod tests {
+    use saga_runtime::testing::eventually;
+
     use super::*;
 
     fn sleeper(name: &str) -> (Started, std::path::PathBuf) {
@@ -232,13 +241,13 @@ mod tests {
         let dir = std::env::temp_dir().join(format!("sagaforge-outdated-{}", std::process::id()));
         fs::create_dir_all(&dir).unwrap();
         let program = dir.join("sleeper");
-        fs::copy("/bin/sleep", &program).unwrap();
+        copy_program(Path::new("/bin/sleep"), &program);
         let mut command = Command::new(&program);
         command.arg("60");
         let started = Started::spawn(command, &dir.join("log"), None).unwrap();
         assert!(!started.is_outdated());
         fs::remove_file(&program).unwrap();
-        fs::copy("/bin/sleep", &program).unwrap();
+        copy_program(Path::new("/bin/sleep"), &program);
         assert!(started.is_outdated());
         started.stop(Signal::KILL, Duration::from_secs(5)).await;
         assert!(!started.is_outdated());
@@ -248,6 +257,8 @@ mod tests {
     #[tokio::test]
     async fn one_that_never_gets_ready_is_told_with_the_end_of_its_log() {
         let (started, log) = sleeper("ready");
+        let said = async || fs::read_to_string(&log).is_ok_and(|said| said.contains("hello"));
+        eventually("it has said something", Duration::from_secs(20), said).await;
         let told = started.until("sleeper", &log, Duration::from_millis(300), async || false).await.unwrap_err();
         assert!(told.to_string().contains("sleeper was not ready within 0 s"), "{told}");
         assert!(told.to_string().contains("hello"), "{told}");

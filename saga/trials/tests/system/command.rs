@@ -201,7 +201,9 @@ async fn what_the_broker_sets_aside_is_parked_under_its_queue_and_goes_back_ther
         count(&shop.databases.sagas, "SELECT count(*) FROM parked WHERE state = 'parked' AND times = 2").await == 1
     })
     .await;
-    let counted = shop.metric("saga", "parked_total{reason=\"dead_lettered\"}").await;
-    assert_eq!(counted, Some(2.0), "a parked message is counted, whoever parks it");
+    eventually("both are counted, whoever parks them", PATIENCE, async || {
+        shop.metric("saga", "parked_total{reason=\"dead_lettered\"}").await == Some(2.0)
+    })
+    .await;
     shop.close().await;
 }

@@ -1,7 +1,6 @@
 //! Replays as durable operations: they add up, go on after a crash, and repeat nothing.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use lapin::options::{BasicGetOptions, BasicPublishOptions, QueueDeclareOptions};
@@ -113,6 +112,16 @@ async fn what_was_not_handled_yet_would_apply_be_stale_or_meet_a_saga_that_has_e
     shop.close().await;
 }
 
+/// Replays a queue in which something waits. Of one that is too busy to answer, RabbitMQ says that it holds nothing: such a
+/// replay does nothing.
+pub(crate) async fn replayed(shop: &Shop, queue: &str, how: &[&str]) -> Value {
+    eventually(&format!("what waits in {queue} is seen"), PATIENCE, async || {
+        let replayed = told(shop, &[&["replay", "queue", queue], how].concat()).await;
+        (replayed["replay"]["total"] != 0).then_some(replayed)
+    })
+    .await
+}
+
 /// A queue of somebody else's, and a channel to it.
 pub(crate) struct Theirs {
     channel: Channel,
@@ -136,6 +145,7 @@ impl Theirs {
     /// Publishes invoices `0..count` as their own kind of message, by turns of two types.
     #[expect(clippy::disallowed_methods, reason = "another team's client")]
     async fn fill(&self, queue: &str, count: usize) {
+        let mut confirms = Vec::new();
         for n in 0..count {
             let kind = if n % 2 == 0 { "INVOICE_DUE" } else { "INVOICE_PAID" };
             let body = json!({ "invoice": n }).to_string();
@@ -147,8 +157,15 @@ impl Theirs {
                 body.as_bytes(),
                 properties,
             );
-            sent.await.unwrap().await.unwrap();
+            confirms.push(sent.await.unwrap());
         }
+        join_all(confirms).await.into_iter().for_each(|confirm| drop(confirm.unwrap()));
+    }
+
+    /// Waits until so many messages wait in a queue: a moment after a replay is at its end, what it left there is back.
+    pub(crate) async fn holds(&self, queue: &str, count: i64) {
+        let what = format!("{count} messages wait in {queue}");
+        eventually(&what, PATIENCE, async || self.waiting(queue).await == count).await;
     }
 
     /// How many messages wait in a queue.
@@ -175,15 +192,19 @@ async fn a_queue_that_is_not_ours_is_sent_elsewhere_in_order_and_what_is_not_ask
     let shop = Shop::open(Settings::default()).await;
     let theirs = Theirs::declare(&shop, &["billing.dead", "billing"]).await;
     theirs.fill("billing.dead", 20).await;
-    let nowhere = told(&shop, &["replay", "queue", "billing.dead"]).await;
+    theirs.holds("billing.dead", 20).await;
+    let nowhere = replayed(&shop, "billing.dead", &[]).await;
     assert_eq!(counters(&nowhere["replay"]), [20, 0, 0, 0, 20], "nothing says where they came from: {nowhere}");
     assert_eq!(nowhere["replay"]["details"]["skipped"]["no_origin"], 20, "{nowhere}");
-    let looked = told(&shop, &["replay", "queue", "billing.dead", "--to", "billing", "--dry-run"]).await;
+    theirs.holds("billing.dead", 20).await;
+    let looked = replayed(&shop, "billing.dead", &["--to", "billing", "--dry-run"]).await;
     assert_eq!(looked["replay"]["done"], 20, "{looked}");
-    let due = ["replay", "queue", "billing.dead", "--to", "billing", "--where", "type=INVOICE_DUE", "--rate", "100"];
-    let due = told(&shop, &due).await;
+    theirs.holds("billing.dead", 20).await;
+    let due = ["--to", "billing", "--where", "type=INVOICE_DUE", "--rate", "100"];
+    let due = replayed(&shop, "billing.dead", &due).await;
     assert_eq!(counters(&due["replay"]), [20, 0, 10, 0, 10], "{due}");
     assert_eq!(theirs.drain("billing").await, (0..20).step_by(2).collect::<Vec<i64>>(), "in order");
+    theirs.holds("billing.dead", 10).await;
     assert_eq!(
         theirs.drain("billing.dead").await,
         (1..20).step_by(2).collect::<Vec<i64>>(),
@@ -195,30 +216,22 @@ async fn a_queue_that_is_not_ours_is_sent_elsewhere_in_order_and_what_is_not_ask
     shop.close().await;
 }
 
-/// A replay that is paced delivers so often.
-const BEAT: Duration = Duration::from_millis(250);
-
-/// A replay once nothing of it has moved for four beats: then whoever delivered it has noticed what it was told.
-async fn at_rest(now: impl AsyncFn() -> Value) -> Value {
-    let mut last = (now().await, Instant::now());
-    eventually("it rests", PATIENCE, async || {
-        let found = now().await;
-        if found["updated_at"] != last.0["updated_at"] {
-            last = (found, Instant::now());
-            return None;
-        }
-        (last.1.elapsed() > BEAT * 4).then_some(found)
-    })
-    .await
+/// Waits until nobody owns a replay any more: whoever delivered it has noticed what it was told, and let go of the queue.
+async fn is_left(shop: &Shop, id: &str) {
+    let left = format!("SELECT count(*) FROM replays WHERE id = '{id}' AND owned_until <= now()");
+    eventually("its owner leaves it", PATIENCE, async || count(&shop.databases.sagas, &left).await == 1).await;
 }
+
+/// More than are delivered while the test looks, half a minute's worth.
+const SLOW: i64 = 600;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replay_rests_when_it_is_told_to_goes_on_and_is_cancelled_and_adds_up_all_the_time() {
     let shop = Shop::open(Settings::default()).await;
     let theirs = Theirs::declare(&shop, &["slow.dead", "slow"]).await;
-    theirs.fill("slow.dead", 60).await;
-    let slow = ["replay", "queue", "slow.dead", "--to", "slow", "--rate", "20", "--detach", "--reason", "a test"];
-    let started = told(&shop, &slow).await;
+    theirs.fill("slow.dead", usize::try_from(SLOW).unwrap()).await;
+    let slow = ["--to", "slow", "--rate", "20", "--detach", "--reason", "a test"];
+    let started = replayed(&shop, "slow.dead", &slow).await;
     let id = word(&started["replay"], "id").to_owned();
     let now = async || {
         let found = told(&shop, &["replay", "show", &id]).await["replay"].clone();
@@ -230,7 +243,8 @@ async fn a_replay_rests_when_it_is_told_to_goes_on_and_is_cancelled_and_adds_up_
     let again = saga(&shop, &["replay", "pause", &id]).await;
     assert_eq!(again.status.code(), Some(1));
     assert!(text(&again.stderr).contains("is paused: it cannot be told to pause"), "{}", text(&again.stderr));
-    let resting = at_rest(&now).await;
+    is_left(&shop, &id).await;
+    let resting = now().await;
     assert!(resting["pending"].as_i64().unwrap() > 0, "{resting}");
     told(&shop, &["replay", "resume", &id]).await;
     eventually("it goes on", PATIENCE, async || now().await["done"].as_i64() > resting["done"].as_i64()).await;
@@ -240,16 +254,17 @@ async fn a_replay_rests_when_it_is_told_to_goes_on_and_is_cancelled_and_adds_up_
     let audited = "SELECT string_agg(action, ', ' ORDER BY id) FROM audit WHERE target = $1";
     let audited: String = shop.databases.sagas.query_one(audited, &[&id]).await.unwrap().get(0);
     assert_eq!(audited, "replay, pause replay, resume replay, cancel replay");
-    let ended = at_rest(&now).await;
+    is_left(&shop, &id).await;
+    let ended = now().await;
     let (mut there, mut here) = (Vec::new(), Vec::new());
     let found = eventually("all are in one of the two queues", PATIENCE, async || {
         there.extend(theirs.drain("slow").await);
         here.extend(theirs.drain("slow.dead").await);
-        (there.len() + here.len() >= 60).then(|| (there.clone(), here.clone()))
+        (there.len() + here.len() >= SLOW as usize).then(|| (there.clone(), here.clone()))
     });
     let (there, here) = found.await;
     let done = ended["done"].as_i64().unwrap();
-    assert_eq!((there, here), ((0..done).collect(), (done..60).collect()), "each once, in order: {ended}");
+    assert_eq!((there, here), ((0..done).collect(), (done..SLOW).collect()), "each once, in order: {ended}");
     shop.close().await;
 }
 
@@ -258,8 +273,8 @@ async fn a_replay_that_is_resumed_before_its_owner_noticed_the_pause_keeps_the_o
     let shop = Shop::open(Settings::default()).await;
     let theirs = Theirs::declare(&shop, &["busy.dead", "busy"]).await;
     theirs.fill("busy.dead", 300).await;
-    let asked = ["replay", "queue", "busy.dead", "--to", "busy", "--rate", "60", "--detach"];
-    let id = word(&told(&shop, &asked).await["replay"], "id").to_owned();
+    let started = replayed(&shop, "busy.dead", &["--to", "busy", "--rate", "60", "--detach"]).await;
+    let id = word(&started["replay"], "id").to_owned();
     let url = format!("{}/admin/replays/{id}", shop.url("saga", 0));
     let say = async |what: &str| {
         shop.send(Method::POST, &format!("{url}/{what}"), &[shop.token()], Some(&json!({}))).await.status

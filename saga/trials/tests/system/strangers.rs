@@ -11,8 +11,9 @@ use saga_trials::servers::apt::{Suite, root_of, unpack};
 use serde_json::json;
 use tokio::process::Command;
 
-use crate::command::{text, told};
+use crate::command::text;
 use crate::participant::{PACKAGES, install, report_not_run};
+use crate::replays::{Theirs, replayed};
 use crate::shop::{PATIENCE, Settings, Shop, count};
 
 /// Another team's client: its consumer refuses everything for good, so the broker dead-letters it.
@@ -60,14 +61,17 @@ async fn a_teams_own_dead_letter_queue_goes_back_to_its_queue_in_order() {
     };
     let shop = Shop::open(Settings::default()).await;
     run(&python, &["-c", REFUSE], &shop).await;
-    eventually("RabbitMQ has set all of it aside", PATIENCE, async || {
-        told(&shop, &["replay", "queue", "team.dead", "--dry-run"]).await["replay"]["total"] == 12
-    })
-    .await;
-    let even = told(&shop, &["replay", "queue", "team.dead", "--where", "type=EVEN", "--rate", "50"]).await;
+    // RabbitMQ has set all of it aside.
+    let theirs = Theirs::declare(&shop, &[]).await;
+    theirs.holds("team.dead", 12).await;
+    let looked = replayed(&shop, "team.dead", &["--dry-run"]).await;
+    assert_eq!(looked["replay"]["total"], 12, "{looked}");
+    theirs.holds("team.dead", 12).await;
+    let even = replayed(&shop, "team.dead", &["--where", "type=EVEN", "--rate", "50"]).await;
     assert_eq!((&even["replay"]["done"], &even["replay"]["skipped"]), (&json!(6), &json!(6)), "{even}");
     assert_eq!(run(&python, &["-c", TAKE], &shop).await.trim(), "[0, 2, 4, 6, 8, 10]");
-    let rest = told(&shop, &["replay", "queue", "team.dead"]).await;
+    theirs.holds("team.dead", 6).await;
+    let rest = replayed(&shop, "team.dead", &[]).await;
     assert_eq!((&rest["replay"]["total"], &rest["replay"]["done"]), (&json!(6), &json!(6)), "{rest}");
     assert_eq!(run(&python, &["-c", TAKE], &shop).await.trim(), "[1, 3, 5, 7, 9, 11]");
     shop.close().await;

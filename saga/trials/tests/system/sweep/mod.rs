@@ -14,16 +14,12 @@ use uuid::Uuid;
 
 use crate::command::told;
 use crate::shop::{PATIENCE, Settings, Shop, count};
-use request::{ALL, Asks, Request, channel, give, needs_intervention, phase, take};
+use request::{ALL, Asks, Request, channel, give, make_overdue, needs_intervention, phase, take};
 
-/// Longer than a participant is ever away in these tests, and time enough for every other step.
-const PATIENT: Duration = Duration::from_secs(120);
-/// A deadline that is worth waiting for.
-const SHORT: Duration = Duration::from_secs(4);
-
-/// The system with a supply; requests are sent again soon.
-async fn open(step_timeout: Duration) -> Shop {
-    let resend_after = Duration::from_millis(300);
+/// The system with a supply; requests are sent again soon. No step is late by itself: a participant may be away for longer
+/// than any test takes.
+async fn open() -> Shop {
+    let (resend_after, step_timeout) = (Duration::from_millis(300), Duration::from_secs(600));
     let order_wait = Duration::from_millis(100);
     let shop = Shop::open(Settings { order_wait, resend_after, step_timeout, ..Settings::default() }).await;
     shop.set_stock("FOOD", 100).await;
@@ -66,7 +62,7 @@ fn refusal(request: &Request, asked: &Message, kind: &str) -> Message {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_step_that_is_refused_is_undone_and_one_that_may_not_be_is_done_as_soon_as_it_can() {
-    let mut shop = open(PATIENT).await;
+    let mut shop = open().await;
     for (request, pet) in ALL.iter().zip(1..) {
         let saga = request.bring_about(&mut shop, pet).await;
         if let Asks::BeforePivot(kind) = request.asks {
@@ -110,7 +106,7 @@ fn participant<'a>(shop: &'a Shop, request: &Request) -> &'a Client {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_that_comes_again_and_again_is_done_once() {
-    let mut shop = open(PATIENT).await;
+    let mut shop = open().await;
     for (request, pet) in ALL.iter().zip(1..) {
         let saga = request.bring_about(&mut shop, pet).await;
         let asked = take(&channel(&shop).await, request.queue).await;
@@ -125,9 +121,10 @@ async fn a_request_that_comes_again_and_again_is_done_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_that_is_late_is_undone_before_the_pivot_and_waited_for_after_it() {
-    let mut shop = open(SHORT).await;
+    let mut shop = open().await;
     for (request, pet) in ALL.iter().zip(1..) {
         let saga = request.bring_about(&mut shop, pet).await;
+        make_overdue(&shop, saga).await;
         if let Asks::BeforePivot(_) = request.asks {
             eventually("the saga is undone", PATIENCE, async || phase(&shop, saga).await == "compensating").await;
             // The undo overtakes the request, which comes when all is over.
@@ -151,9 +148,10 @@ async fn a_request_that_is_late_is_undone_before_the_pivot_and_waited_for_after_
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_timer_or_an_operator_made_a_saga_say_has_an_id_that_is_computed_again() {
-    let mut shop = open(SHORT).await;
+    let mut shop = open().await;
     let request = ALL.iter().find(|request| request.step == steps::COMMIT_INVENTORY).unwrap();
     let saga = request.bring_about(&mut shop, 1).await;
+    make_overdue(&shop, saga).await;
     eventually("somebody should look", PATIENCE, async || needs_intervention(&shop, saga).await).await;
     told(&shop, &["skip", &saga.to_string(), request.step, "--reason", "by-hand"]).await;
     ends(&shop, request, saga, "completed").await;
@@ -170,7 +168,7 @@ async fn what_a_timer_or_an_operator_made_a_saga_say_has_an_id_that_is_computed_
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_that_is_lost_is_given_again() {
-    let mut shop = open(PATIENT).await;
+    let mut shop = open().await;
     for (request, pet) in ALL.iter().zip(1..) {
         let saga = request.bring_about(&mut shop, pet).await;
         shop.stop("saga").await;

@@ -1,7 +1,7 @@
 //! The requests of the order saga: every step in each direction, and how a saga is brought to where one is made.
 
-use lapin::options::{BasicGetOptions, QueueDeclareOptions};
-use lapin::types::FieldTable;
+use futures_util::future::join_all;
+use lapin::options::BasicGetOptions;
 use lapin::{Channel, Connection, ConnectionProperties};
 use reqwest::Method;
 use saga_contract::{queues, steps};
@@ -73,12 +73,28 @@ impl Request {
             Asks::AfterPivot => self.say_without(shop, pet, Method::POST, "/approve").await,
             Asks::Undo => self.say_without(shop, pet, Method::DELETE, "").await,
         };
-        let channel = channel(shop).await;
-        eventually(&format!("{} lies in {}", self.kind, self.queue), PATIENCE, async || {
-            waits(&channel, self.queue).await > 0
-        })
-        .await;
+        // How much lies in the queue does not say it: news of the pet may lie there, too.
+        let what = format!("{} lies in {}", self.kind, self.queue);
+        eventually(&what, PATIENCE, async || self.was_sent(shop, saga).await).await;
+        eventually("the saga waits for the answer", PATIENCE, async || self.is_known(shop, saga).await).await;
         saga
+    }
+
+    /// Whether some process has sent it for this saga, and RabbitMQ has confirmed it.
+    async fn was_sent(&self, shop: &Shop, saga: Uuid) -> bool {
+        const SENT: &str = "
+            SELECT EXISTS (SELECT FROM journal WHERE saga_id = $1 AND type = $2) AND NOT EXISTS (SELECT FROM outbox)";
+        let asked =
+            shop.databases.each().map(async |client| client.query_one(SENT, &[&saga, &self.kind]).await.unwrap());
+        join_all(asked).await.iter().any(|row| row.get(0))
+    }
+
+    /// Whether the orchestrator has sent it, or heard that another has.
+    async fn is_known(&self, shop: &Shop, saga: Uuid) -> bool {
+        const KNOWN: &str = "
+            SELECT EXISTS (SELECT FROM journal WHERE saga_id = $1 AND type = $2)
+                OR EXISTS (SELECT FROM inbox WHERE saga_id = $1 AND type = $2)";
+        shop.databases.sagas.query_one(KNOWN, &[&saga, &self.kind]).await.unwrap().get(0)
     }
 
     async fn place_without(&self, shop: &mut Shop, pet: i64) -> Uuid {
@@ -123,6 +139,15 @@ pub(super) async fn phase(shop: &Shop, saga: Uuid) -> String {
     row.map(|row| row.get(0)).unwrap_or_default()
 }
 
+/// As if the participants that have not answered had been asked long ago: longer than a step may take.
+pub(super) async fn make_overdue(shop: &Shop, saga: Uuid) {
+    const OVERDUE: &str = r#"
+        UPDATE sagas SET alarm = now(), state = regexp_replace(
+            state::text, '"asked_at": *"[^"]*"', '"asked_at":"2020-01-01T00:00:00Z"', 'g')::json
+        WHERE id = $1 AND state::text ~ '"asked_at": *"'"#;
+    assert_eq!(shop.databases.sagas.execute(OVERDUE, &[&saga]).await.unwrap(), 1, "an answer is missing");
+}
+
 pub(super) async fn needs_intervention(shop: &Shop, saga: Uuid) -> bool {
     let row = shop.databases.sagas.query_one("SELECT needs_intervention FROM sagas WHERE id = $1", &[&saga]).await;
     row.unwrap().get(0)
@@ -131,11 +156,6 @@ pub(super) async fn needs_intervention(shop: &Shop, saga: Uuid) -> bool {
 pub(super) async fn channel(shop: &Shop) -> Channel {
     let connection = Connection::connect(shop.servers.amqp_url(), ConnectionProperties::default()).await.unwrap();
     connection.create_channel().await.unwrap()
-}
-
-async fn waits(channel: &Channel, queue: &str) -> u32 {
-    let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-    channel.queue_declare(queue.into(), options, FieldTable::default()).await.unwrap().message_count()
 }
 
 /// Takes everything out of a queue.
