@@ -1,7 +1,7 @@
 //! Reading queues that are not consumed here: one message at a time, given back unless it is settled.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use lapin::message::Delivery;
@@ -140,13 +140,26 @@ pub(crate) struct Depth {
     pub(crate) consumers: u32,
 }
 
+/// So long RabbitMQ waits for a quorum queue to say how it is. Then it says that there is nothing in it, and nobody at it.
+const ASKED_IN_VAIN: Duration = Duration::from_millis(250);
+/// How often a queue is asked that is too busy to say how it is.
+const MOST_LOOKS: usize = 8;
+
 /// Looks at a queue; an error closes the channel.
 pub(crate) async fn look_at(channel: &Channel, queue: &str) -> Result<Depth, BrokerError> {
-    let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-    let looking = channel.queue_declare(queue.into(), passive, FieldTable::default());
-    let looked = within(ANSWER, format!("looking at the queue {queue}"), looking).await;
-    let looked = looked.map_err(|error| error.about(&format!("the queue {queue}")))?;
-    Ok(Depth { messages: looked.message_count(), consumers: looked.consumer_count() })
+    let mut depth = Depth { messages: 0, consumers: 0 };
+    for _ in 0..MOST_LOOKS {
+        let asked = Instant::now();
+        let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        let looking = channel.queue_declare(queue.into(), passive, FieldTable::default());
+        let looked = within(ANSWER, format!("looking at the queue {queue}"), looking).await;
+        let looked = looked.map_err(|error| error.about(&format!("the queue {queue}")))?;
+        depth = Depth { messages: looked.message_count(), consumers: looked.consumer_count() };
+        if (depth.messages, depth.consumers) != (0, 0) || asked.elapsed() < ASKED_IN_VAIN {
+            break;
+        }
+    }
+    Ok(depth)
 }
 
 /// Where to begin reading a stream.
