@@ -122,13 +122,15 @@ pub(crate) async fn check_version(on: &impl Statements, process: &Runner) -> Res
 
 /// Makes the partitions that are needed from now on, and drops those that nothing can ask for any
 /// more. The inbox lives a day longer than anything that can be replayed. What cannot be made or dropped keeps none of
-/// the others from it. Nobody who reads or writes waits for it, and copies of a process take turns.
+/// the others from it. Nobody who reads or writes waits for it; of copies that come at once, one does it.
 ///
 /// # Errors
 /// The first [`StoreError`].
 pub async fn partitions(client: &Client, today: Date, retention: Duration) -> Result<(), StoreError> {
-    wait_for_a_while(client).await?;
-    client.execute("SELECT pg_advisory_lock($1)", &[&LOCK]).await?;
+    // Whoever waited for the lock would hold a snapshot, and the one who has it may be waiting until there is none older.
+    if !client.query_one("SELECT pg_try_advisory_lock($1)", &[&LOCK]).await?.get::<_, bool>(0) {
+        return Ok(());
+    }
     let made = make_ahead(client, today, retention).await;
     let outcome = made.and(drop_old(client, today, retention).await);
     client.execute(UNLOCK, &[&LOCK]).await?;
