@@ -19,7 +19,7 @@ use saga_core::Message;
 use saga_runtime::StoreError;
 use saga_runtime::broker::batch::Batches;
 use saga_runtime::broker::topology::Options;
-use saga_runtime::broker::{Broker, Marks, Outbound, Properties, Relay, relay};
+use saga_runtime::broker::{Broker, Mark, Marks, Outbound, Properties, Relay, Settled, relay};
 use saga_runtime::secret::Secret;
 use saga_runtime::testing::Servers;
 use tokio::runtime::Runtime;
@@ -38,7 +38,7 @@ struct Counted {
 }
 
 impl Marks for Counted {
-    fn published<'a>(&'a self, marks: &'a [i64]) -> BoxFuture<'a, Result<(), StoreError>> {
+    fn settled<'a>(&'a self, marks: &'a [Settled]) -> BoxFuture<'a, Result<(), StoreError>> {
         let count = i64::try_from(marks.len()).unwrap();
         if (self.removed.fetch_add(count, Ordering::Relaxed) + count) % MESSAGES == 0 {
             self.all.notify_one();
@@ -54,7 +54,12 @@ impl Marks for Counted {
 fn messages(message: &Message, from: i64) -> Vec<Outbound> {
     let (route, properties, body) =
         (TOPOLOGY.route(&message.kind).unwrap(), Properties::from(message), message.to_bytes());
-    let one = |mark| Outbound { mark, route: route.clone(), properties: properties.clone(), body: body.clone() };
+    let one = |id| Outbound {
+        mark: Mark::alone(id),
+        route: route.clone(),
+        properties: properties.clone(),
+        body: body.clone(),
+    };
     (from..from + MESSAGES).map(one).collect()
 }
 

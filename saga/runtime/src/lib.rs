@@ -26,7 +26,7 @@ mod turns;
 
 pub use check::{Check, Disagreement, Looked};
 pub use error::{Remedy, StoreError};
-pub use handler::{Decided, Handler, Handling, Outgoing, Output, Verdict};
+pub use handler::{Again, Decided, Handler, Handling, Outgoing, Output, Verdict};
 pub use participant::{Answers, StepRequest};
 pub use process::{Process, ProcessError, Spec};
 pub use read_model::ReadModel;

@@ -33,7 +33,7 @@ const FILL: &str = r#"
             id, to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), id), 'UTF8')
         FROM (SELECT gen_random_uuid() AS id FROM generate_series(1, $1::bigint)) AS ids
         RETURNING time, id)
-    INSERT INTO outbox (time, message_id, claimed_at) SELECT time, id, now() - interval '1 hour' FROM made"#;
+    INSERT INTO outbox (times, message_ids, claimed_at) SELECT ARRAY[time], ARRAY[id], now() - interval '1 hour' FROM made"#;
 
 /// Measures inventory-service alone, on servers of its own, and prints messages a second for each size.
 ///

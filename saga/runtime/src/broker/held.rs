@@ -2,7 +2,12 @@
 //! sweep hands nothing over twice.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+
+use super::{Mark, Settled};
 
 /// How many messages are held at most. The rest stays marked, and the sweep comes for it.
 pub(crate) const MOST_MESSAGES: usize = 20_000;
@@ -10,24 +15,51 @@ pub(crate) const MOST_MESSAGES: usize = 20_000;
 const MOST_BYTES: usize = 64 << 20;
 
 /// The marks of the messages in memory. Clones are the same.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Held(Arc<Mutex<Inner>>);
+#[derive(Debug, Clone)]
+pub(crate) struct Held {
+    inner: Arc<Mutex<Inner>>,
+    ended: UnboundedSender<Ended>,
+}
 
 #[derive(Debug, Default)]
 struct Inner {
     marks: HashSet<i64>,
+    messages: usize,
     bytes: usize,
 }
 
-/// The place of one message, given back when dropped.
+/// The place of one message. Dropped: it was not published.
 #[derive(Debug)]
 pub(crate) struct Place {
-    mark: i64,
+    hold: Arc<Hold>,
+    bit: u64,
+}
+
+/// A mark, some of whose messages are on their way.
+#[derive(Debug)]
+pub(crate) struct Hold {
+    of: u32,
+    published: AtomicU64,
+    room: Option<Room>,
+}
+
+/// A mark whose messages are all settled, and some of them published. It is held until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) settled: Settled,
+    _room: Room,
+}
+
+/// What a mark takes of the memory, given back when dropped.
+#[derive(Debug)]
+struct Room {
+    id: i64,
+    messages: usize,
     bytes: usize,
     held: Held,
 }
 
-/// Why a message gets no place.
+/// Why a mark is not held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NoPlace {
     /// It is held already.
@@ -37,46 +69,78 @@ pub(crate) enum NoPlace {
 }
 
 impl Held {
-    /// A place for a message.
+    /// Nothing is held; and where marks come out whose messages are settled.
+    pub(crate) fn new() -> (Self, UnboundedReceiver<Ended>) {
+        let (ended, settled) = mpsc::unbounded_channel();
+        (Self { inner: Arc::default(), ended }, settled)
+    }
+
+    /// Takes a mark, of which so many messages with so many bytes are to be published.
     ///
     /// # Errors
     /// [`NoPlace`].
-    pub(crate) fn place(&self, mark: i64, bytes: usize) -> Result<Place, NoPlace> {
+    pub(crate) fn hold(&self, mark: Mark, messages: usize, bytes: usize) -> Result<Arc<Hold>, NoPlace> {
         let mut inner = self.lock();
-        // One message always fits, however large.
-        let full = !inner.marks.is_empty() && (inner.marks.len() >= MOST_MESSAGES || inner.bytes + bytes > MOST_BYTES);
-        if inner.marks.contains(&mark) {
+        // One mark always fits, however large.
+        let full = inner.messages + messages > MOST_MESSAGES || inner.bytes + bytes > MOST_BYTES;
+        if inner.marks.contains(&mark.id) {
             return Err(NoPlace::Twice);
         }
-        if full {
+        if full && !inner.marks.is_empty() {
             return Err(NoPlace::Full);
         }
-        inner.marks.insert(mark);
+        inner.marks.insert(mark.id);
+        inner.messages += messages;
         inner.bytes += bytes;
-        Ok(Place { mark, bytes, held: self.clone() })
+        let room = Room { id: mark.id, messages, bytes, held: self.clone() };
+        Ok(Arc::new(Hold { of: mark.of, published: AtomicU64::new(0), room: Some(room) }))
     }
 
     /// How many messages are held.
     pub(crate) fn len(&self) -> usize {
-        self.lock().marks.len()
+        self.lock().messages
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Hold {
+    /// The place of one of its messages.
+    pub(crate) fn place(self: &Arc<Self>, mark: Mark) -> Place {
+        Place { hold: Arc::clone(self), bit: 1 << mark.n }
     }
 }
 
 impl Place {
-    pub(crate) fn mark(&self) -> i64 {
-        self.mark
+    /// It was published.
+    pub(crate) fn published(self) {
+        self.hold.published.fetch_or(self.bit, Ordering::Relaxed);
     }
 }
 
-impl Drop for Place {
+/// The last of its messages is settled.
+impl Drop for Hold {
+    fn drop(&mut self) {
+        let published = *self.published.get_mut();
+        if let Some(room) = self.room.take()
+            && published != 0
+        {
+            let ended = room.held.ended.clone();
+            let settled = Settled { id: room.id, of: self.of, published };
+            // Nobody listens any more when the process is leaving: the mark stays, and its messages go out again.
+            let _ = ended.send(Ended { settled, _room: room });
+        }
+    }
+}
+
+impl Drop for Room {
     fn drop(&mut self) {
         let mut inner = self.held.lock();
-        inner.marks.remove(&self.mark);
-        inner.bytes = inner.bytes.saturating_sub(self.bytes);
+        inner.marks.remove(&self.id);
+        inner.messages -= self.messages;
+        inner.bytes -= self.bytes;
     }
 }
 
@@ -84,26 +148,58 @@ impl Drop for Place {
 mod tests {
     use super::*;
 
+    fn of(id: i64, n: u32, of: u32) -> Mark {
+        Mark { id, n, of }
+    }
+
     #[test]
-    fn a_message_is_held_once_and_its_place_is_given_back() {
-        let held = Held::default();
-        let place = held.place(7, 10).unwrap();
-        assert_eq!((place.mark(), held.len()), (7, 1));
-        assert_eq!(held.place(7, 10).err(), Some(NoPlace::Twice));
-        drop(place);
+    fn a_mark_is_held_once_and_until_its_end_is_dealt_with() {
+        let (held, mut ended) = Held::new();
+        let hold = held.hold(of(7, 0, 2), 2, 10).unwrap();
+        let (first, second) = (hold.place(of(7, 0, 2)), hold.place(of(7, 1, 2)));
+        drop(hold);
+        assert_eq!(held.len(), 2);
+        assert_eq!(held.hold(of(7, 0, 2), 2, 10).err(), Some(NoPlace::Twice));
+        second.published();
+        assert!(ended.try_recv().is_err(), "one is still on its way");
+        first.published();
+        let end = ended.try_recv().unwrap();
+        assert_eq!(end.settled, Settled { id: 7, of: 2, published: 0b11 });
+        assert!(end.settled.wholly());
+        assert_eq!(held.hold(of(7, 0, 2), 2, 10).err(), Some(NoPlace::Twice));
+        drop(end);
         assert_eq!(held.len(), 0);
-        assert!(held.place(7, 10).is_ok());
+        assert!(held.hold(of(7, 0, 2), 2, 10).is_ok());
+    }
+
+    #[test]
+    fn what_of_a_mark_was_not_published_is_told_whichever_ends_last() {
+        let (held, mut ended) = Held::new();
+        for last in [0, 2] {
+            let hold = held.hold(of(1, 0, 3), 3, 0).unwrap();
+            let mut places: Vec<Place> = (0..3).map(|n| hold.place(of(1, n, 3))).collect();
+            drop(hold);
+            let last = places.remove(last);
+            places.into_iter().for_each(Place::published);
+            drop(last);
+            let Settled { published, .. } = ended.try_recv().unwrap().settled;
+            assert_eq!(published.count_ones(), 2, "{published:b}");
+        }
+        // Of these only some could be read, and none was published: there is nothing to tell.
+        drop(held.hold(of(1, 0, 3), 1, 0).unwrap().place(of(1, 2, 3)));
+        assert!(ended.try_recv().is_err());
+        assert_eq!(held.len(), 0);
     }
 
     #[test]
     fn number_and_bytes_are_bounded() {
-        let held = Held::default();
-        let large = held.place(0, MOST_BYTES + 1).unwrap();
-        assert_eq!(held.place(1, 1).err(), Some(NoPlace::Full));
+        let (held, _ended) = Held::new();
+        let large = held.hold(Mark::alone(0), 1, MOST_BYTES + 1).unwrap();
+        assert_eq!(held.hold(Mark::alone(1), 1, 1).err(), Some(NoPlace::Full));
         drop(large);
-        let places: Vec<Place> = (0..).map_while(|mark| held.place(mark, 1).ok()).collect();
-        assert_eq!(places.len(), MOST_MESSAGES);
-        drop(places);
-        assert!(held.place(1, MOST_BYTES).is_ok());
+        let all: Vec<Arc<Hold>> = (0..).map_while(|id| held.hold(of(id, 0, 50), 50, 1).ok()).collect();
+        assert_eq!(50 * all.len(), MOST_MESSAGES);
+        drop(all);
+        assert!(held.hold(Mark::alone(1), 1, MOST_BYTES).is_ok());
     }
 }

@@ -71,14 +71,36 @@ pub struct GivenUp;
 /// A stored message that is to be published.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Outbound {
-    /// The outbox mark that goes once it is published.
-    pub mark: i64,
+    /// The mark in the outbox that stands for it.
+    pub mark: Mark,
     /// Where it goes.
     pub route: Route,
     /// Its AMQP properties.
     pub properties: Properties,
     /// The stored bytes.
     pub body: Vec<u8>,
+}
+
+/// One of the messages that a mark stands for: those that were stored in one transaction. It goes once all are published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    /// The mark's number; later ones are larger.
+    pub id: i64,
+    /// Which of its messages, from 0.
+    pub n: u32,
+    /// How many it stands for, at most [`Mark::MOST`].
+    pub of: u32,
+}
+
+/// A mark whose messages are all settled, and some of them published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settled {
+    /// The mark's number.
+    pub id: i64,
+    /// How many messages it stands for.
+    pub of: u32,
+    /// Which of them were published, the first one by the lowest bit: confirmed and, where that is asked for, routed.
+    pub published: u64,
 }
 
 /// The AMQP properties that mirror an envelope.
@@ -98,18 +120,37 @@ pub struct Properties {
 
 /// Keeps the outbox marks.
 pub trait Marks: Send + Sync + 'static {
-    /// Removes marks of messages that were published: confirmed and, where that is asked for, routed.
+    /// Removes marks of which all was published; the others stand for what is left of them.
     ///
     /// # Errors
     /// The marks stay, and the messages go out again some day.
-    fn published<'a>(&'a self, marks: &'a [i64]) -> BoxFuture<'a, Result<(), StoreError>>;
+    fn settled<'a>(&'a self, marks: &'a [Settled]) -> BoxFuture<'a, Result<(), StoreError>>;
 
-    /// Takes over messages whose publisher seems to be gone, oldest first, at most `limit`: marks
-    /// nobody has claimed for a while, which are then claimed by us.
+    /// Takes over messages whose publisher seems to be gone, oldest first, `limit` or as many more as the last mark
+    /// stands for: marks nobody has claimed for a while, which are then claimed by us.
     ///
     /// # Errors
     /// None are taken over.
     fn leftovers<'a>(&'a self, limit: i64) -> BoxFuture<'a, Result<Vec<Outbound>, StoreError>>;
+}
+
+impl Mark {
+    /// How many messages a mark may stand for.
+    pub const MOST: u32 = u64::BITS;
+
+    /// A mark of a single message.
+    #[must_use]
+    pub fn alone(id: i64) -> Self {
+        Self { id, n: 0, of: 1 }
+    }
+}
+
+impl Settled {
+    /// Whether nothing is left of it.
+    #[must_use]
+    pub fn wholly(&self) -> bool {
+        self.published.count_ones() == self.of
+    }
 }
 
 impl From<&Message> for Properties {

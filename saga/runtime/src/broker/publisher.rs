@@ -5,14 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lapin::Connection;
-use tokio::sync::mpsc::{Sender, UnboundedReceiver};
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::connection::{Broker, Pause, Purpose, Session};
 use super::error::PublishError;
-use super::held::Place;
 use super::relay::{Job, Owner, Receipt};
 use super::topology::knows_exchange;
 use super::window::{ConfirmChannel, Content, Fate, Sent, WINDOW, Window};
@@ -26,14 +25,9 @@ const DECLARE_EVERY: Duration = Duration::from_secs(5);
 
 /// Publishes all jobs, over one connection after another, until stopped; then what is left, as long
 /// as the connection lasts.
-pub(crate) async fn publish_all(
-    broker: &Broker,
-    jobs: UnboundedReceiver<Job>,
-    removals: Sender<Vec<Place>>,
-    stop: &CancellationToken,
-) {
+pub(crate) async fn publish_all(broker: &Broker, jobs: UnboundedReceiver<Job>, stop: &CancellationToken) {
     let mut pause = Pause::new();
-    let mut desk = Desk { broker, jobs, backlog: VecDeque::new(), careful: 0, removals, declared: None };
+    let mut desk = Desk { broker, jobs, backlog: VecDeque::new(), careful: 0, declared: None };
     loop {
         match desk.session(stop).await {
             Ok(()) => break broker.left(Purpose::Publishing),
@@ -55,7 +49,6 @@ struct Desk<'a> {
     /// a connection ended. Each goes alone, so that one that makes the broker hang up takes no
     /// others with it again.
     careful: usize,
-    removals: Sender<Vec<Place>>,
     /// When the topology was last declared because messages found no queue.
     declared: Option<Instant>,
 }
@@ -160,20 +153,14 @@ impl Desk<'_> {
         let jobs: Vec<(Job, Fate)> =
             settled.into_iter().flat_map(|(sent, fate)| sent.owner.into_iter().map(move |job| (job, fate))).collect();
         self.careful = self.careful.saturating_sub(jobs.len());
-        let mut places = Vec::with_capacity(jobs.len());
         let mut refused: Vec<(Arc<Content>, Fate)> = Vec::new();
         for (Job { content, owner, .. }, fate) in jobs {
             if fate == Fate::Published {
-                places.extend(self.published(owner));
+                self.published(owner);
             } else {
                 self.refused(owner, &content, fate);
                 refused.push((content, fate));
             }
-        }
-        if !places.is_empty() {
-            // A full queue of removals holds publishing back: then the database is the slower one.
-            // There is no queue any more when the process is leaving; the marks stay.
-            let _ = self.removals.send(places).await;
         }
         report_all(&refused);
         if refused.iter().any(|(_, fate)| *fate == Fate::Unroutable) {
@@ -182,16 +169,13 @@ impl Desk<'_> {
         Ok(())
     }
 
-    fn published(&self, owner: Owner) -> Option<Place> {
+    fn published(&self, owner: Owner) {
         let counters = self.broker.counters();
         counters.published.inc();
         counters.publish_duration.observe(owner.since.elapsed().as_secs_f64());
         match owner.receipt {
-            Receipt::Mark(place) => Some(place),
-            Receipt::Caller(caller) => {
-                answer(caller, Ok(()));
-                None
-            }
+            Receipt::Mark(place) => place.published(),
+            Receipt::Caller(caller) => answer(caller, Ok(())),
         }
     }
 

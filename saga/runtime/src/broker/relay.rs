@@ -15,11 +15,11 @@ use super::amqp::{self, Unwritable};
 use super::batch::Batches;
 use super::connection::{Broker, Link};
 use super::error::PublishError;
-use super::held::{Held, NoPlace, Place};
+use super::held::{Ended, Held, Hold, NoPlace, Place};
 use super::publisher;
 use super::topology::goes_to_one_queue;
 use super::window::{ConfirmChannel, Content, Fate, Window};
-use super::{BrokerError, Marks, Outbound};
+use super::{BrokerError, Marks, Outbound, Settled};
 use crate::error::StoreError;
 
 /// How many leftovers one sweep takes.
@@ -63,7 +63,7 @@ pub struct Relay {
 pub struct Publisher {
     pub(crate) broker: Broker,
     pub(crate) jobs: UnboundedReceiver<Job>,
-    pub(crate) held: Held,
+    ended: UnboundedReceiver<Ended>,
     relay: Relay,
     marks: Arc<dyn Marks>,
 }
@@ -88,7 +88,7 @@ pub(crate) struct Owner {
 
 #[derive(Debug)]
 pub(crate) enum Receipt {
-    /// Its mark is removed.
+    /// Its mark is removed, or narrowed.
     Mark(Place),
     /// Somebody waits.
     Caller(oneshot::Sender<Result<(), PublishError>>),
@@ -98,34 +98,45 @@ pub(crate) enum Receipt {
 #[must_use]
 pub fn new(broker: &Broker, marks: Arc<dyn Marks>, batches: Batches) -> (Relay, Publisher) {
     let (sender, jobs) = mpsc::unbounded_channel();
-    let held = Held::default();
-    let relay = Relay { jobs: sender, held: held.clone(), broker: broker.clone(), batches };
-    let publisher = Publisher { broker: broker.clone(), jobs, held, relay: relay.clone(), marks };
+    let (held, ended) = Held::new();
+    let relay = Relay { jobs: sender, held, broker: broker.clone(), batches };
+    let publisher = Publisher { broker: broker.clone(), jobs, ended, relay: relay.clone(), marks };
     (relay, publisher)
 }
 
 impl Relay {
-    /// Takes over messages that are stored and marked. Never waits: what does not fit into memory
-    /// stays marked, and the sweep comes for it. The order is kept.
+    /// Takes over messages that are stored and marked, those of a mark one behind the other. Never waits: what does not
+    /// fit into memory stays marked, and the sweep comes for it. The order is kept.
     pub fn publish(&self, messages: Vec<Outbound>) {
         let counters = self.broker.counters();
-        let total = messages.len();
-        for (done, message) in messages.into_iter().enumerate() {
-            let place = match self.held.place(message.mark, message.body.len()) {
-                Ok(place) => place,
-                Err(NoPlace::Twice) => continue,
+        let mut messages = messages.into_iter();
+        while let Some(Outbound { mark, .. }) = messages.as_slice().first() {
+            let mark = *mark;
+            let of_it = messages.as_slice().iter().take_while(|message| message.mark.id == mark.id);
+            let (count, bytes) = of_it.fold((0, 0), |(count, bytes), message| (count + 1, bytes + message.body.len()));
+            let hold = match self.held.hold(mark, count, bytes) {
+                Ok(hold) => Some(hold),
+                Err(NoPlace::Twice) => None,
                 Err(NoPlace::Full) => {
-                    counters.overflowed.inc_by((total - done) as u64);
+                    counters.overflowed.inc_by(messages.len() as u64);
                     return;
                 }
             };
-            let (kind, may_share) = (message.properties.kind.clone(), self.may_share(&message.route));
-            match content(message) {
-                Ok(content) => self.hand_over(content, Receipt::Mark(place), may_share),
-                Err(error) => {
-                    counters.malformed.inc();
-                    tracing::error!(kind, %error, "a stored message cannot be written as AMQP; it stays marked");
-                }
+            for message in messages.by_ref().take(count) {
+                let Some(hold) = &hold else { continue };
+                self.take_over(message, hold);
+            }
+        }
+    }
+
+    fn take_over(&self, message: Outbound, hold: &Arc<Hold>) {
+        let place = hold.place(message.mark);
+        let (kind, may_share) = (message.properties.kind.clone(), self.may_share(&message.route));
+        match content(message) {
+            Ok(content) => self.hand_over(content, Receipt::Mark(place), may_share),
+            Err(error) => {
+                self.broker.counters().malformed.inc();
+                tracing::error!(kind, %error, "a stored message cannot be written as AMQP; it stays marked");
             }
         }
     }
@@ -182,14 +193,14 @@ impl Publisher {
     /// Publishes until it is stopped and has published what it holds, for at most 4 s more. Goes
     /// through as many connections as it takes. Stop it after those who hand over messages.
     pub async fn run(self, stop: CancellationToken) {
-        let Self { broker, jobs, held, relay, marks } = self;
-        let (published, removals) = mpsc::channel(64);
+        let Self { broker, jobs, ended, relay, marks } = self;
+        let all = CancellationToken::new();
         let work = async {
-            tokio::join!(
-                publisher::publish_all(&broker, jobs, published, &stop),
-                remove_marks(&*marks, removals),
-                sweep(&*marks, &relay, &stop),
-            )
+            let publishing = async {
+                publisher::publish_all(&broker, jobs, &stop).await;
+                all.cancel();
+            };
+            tokio::join!(publishing, remove_marks(&*marks, ended, &all), sweep(&*marks, &relay, &stop))
         };
         let late = async {
             stop.cancelled().await;
@@ -197,24 +208,38 @@ impl Publisher {
         };
         tokio::select! {
             _ = work => {}
-            () = late => tracing::warn!(messages = held.len(), "stopped before everything was published; the marks stay"),
+            () = late => {
+                tracing::warn!(messages = relay.pending(), "stopped before everything was published; the marks stay");
+            }
         }
     }
 }
 
-/// Removes marks, those of a moment together, while the next messages are on their way.
-async fn remove_marks(marks: &dyn Marks, mut removals: mpsc::Receiver<Vec<Place>>) {
-    while let Some(mut places) = removals.recv().await {
+/// Removes marks, those of a moment together, while the next messages are on their way; until `all` are settled.
+async fn remove_marks(marks: &dyn Marks, mut ended: UnboundedReceiver<Ended>, all: &CancellationToken) {
+    let mut some = Vec::with_capacity(MOST_MARKS);
+    while !(all.is_cancelled() && ended.is_empty()) {
+        tokio::select! {
+            _ = ended.recv_many(&mut some, MOST_MARKS) => {}
+            () = all.cancelled() => {}
+        }
         let moment = Instant::now() + GATHER;
-        while places.len() < MOST_MARKS
-            && let Ok(Some(more)) = tokio::time::timeout_at(moment, removals.recv()).await
+        while some.len() < MOST_MARKS {
+            let room = MOST_MARKS - some.len();
+            tokio::select! {
+                biased;
+                _ = ended.recv_many(&mut some, room) => {}
+                () = all.cancelled() => break,
+                () = tokio::time::sleep_until(moment) => break,
+            }
+        }
+        let settled: Vec<Settled> = some.iter().map(|ended| ended.settled).collect();
+        if !settled.is_empty()
+            && let Err(error) = marks.settled(&settled).await
         {
-            places.extend(more);
+            tracing::warn!(%error, marks = settled.len(), "marks could not be removed; their messages will go out again");
         }
-        let numbers: Vec<i64> = places.iter().map(Place::mark).collect();
-        if let Err(error) = marks.published(&numbers).await {
-            tracing::warn!(%error, messages = numbers.len(), "marks could not be removed; these messages will go out again");
-        }
+        some.clear();
     }
 }
 
@@ -272,7 +297,7 @@ pub async fn forward_batch(channel: &ConfirmChannel, batch: Vec<Outbound>) -> (F
         while window.room() > 0
             && let Some(message) = waiting.next()
         {
-            let mark = message.mark;
+            let mark = message.mark.id;
             match content(message) {
                 Ok(content) => window.send(Arc::new(content), mark),
                 Err(_) => forwarded.unanswered.push(mark),
@@ -283,7 +308,7 @@ pub async fn forward_batch(channel: &ConfirmChannel, batch: Vec<Outbound>) -> (F
             Ok(settled) => settled.into_iter().for_each(|(sent, fate)| forwarded.note(sent.owner, fate)),
             Err(error) => {
                 forwarded.unanswered.extend(window.unsettled().map(|sent| sent.owner));
-                forwarded.unanswered.extend(waiting.map(|message| message.mark));
+                forwarded.unanswered.extend(waiting.map(|message| message.mark.id));
                 return (forwarded, Some(error));
             }
         }

@@ -11,10 +11,8 @@ use super::{Candidate, Delivery, Inspected, Origin, inspect};
 use crate::broker::{Incoming, Outbound};
 use crate::clock;
 use crate::error::StoreError;
-use crate::handler::{Decided, Handler, Outgoing, Output, Verdict};
-use crate::store::{
-    Due, Handled, Key, Known, Mark, Receipt, Receipts, Transaction, again, known, record, take_due, together,
-};
+use crate::handler::{Again, Decided, Handler, Outgoing, Output, Verdict};
+use crate::store::{Due, Handled, Key, Known, Receipt, Receipts, Transaction, known, record, take_due, together};
 
 /// A queue's messages in a transaction.
 #[derive(Clone, Copy)]
@@ -200,8 +198,8 @@ impl<'a> Attempt<'a> {
             }
         }
         let receipts: Vec<Receipt<'_>> = done.iter().map(|(candidate, output)| receipt(candidate, output)).collect();
-        let repeated = repeated.into_iter().map(|message| Mark { message, queue: None });
-        let resend: Vec<Mark> = repeated.chain(done.iter().flat_map(|(_, output)| again(&output.resend))).collect();
+        let resend = done.iter().flat_map(|(_, output)| output.resend.iter().cloned());
+        let resend: Vec<Again> = repeated.into_iter().map(Again::from).chain(resend).collect();
         let unseen = done.iter().filter(|_| !looked).map(|(candidate, _)| candidate.key.as_str()).collect();
         let received = Receipts { consumer: self.queue, now: self.now, receipts: &receipts, unseen };
         let send: Vec<Outgoing> = done.into_iter().flat_map(|(_, output)| output.send).collect();

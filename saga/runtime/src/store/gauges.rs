@@ -11,7 +11,8 @@ use crate::metrics::Metrics;
 
 // Never more work than this, however much is still to be published.
 const OUTBOX: &str = "
-    SELECT count(*), min(time) FROM (SELECT time FROM outbox ORDER BY id LIMIT 10000) AS oldest";
+    SELECT count(*), min(time) FROM (
+        SELECT time FROM outbox CROSS JOIN unnest(times) AS time ORDER BY id LIMIT 10000) AS oldest";
 const PARKED: &str = "SELECT reason, count(*) FROM parked WHERE state = 'parked' GROUP BY reason";
 const DEFERRED: &str = "SELECT count(*) FROM deferred";
 

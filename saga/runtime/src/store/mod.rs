@@ -40,7 +40,7 @@ pub use effects::Effects;
 pub use gather::{Gather, Gathered, gather};
 pub(crate) use known::{Handled, Key, Known, day_of, known};
 pub use lists::Lists;
-pub(crate) use outbox::{Mark, OutboxMarks, load};
+pub(crate) use outbox::{OutboxMarks, load};
 pub(crate) use parked::{Parking, park};
 pub(crate) use pool::settings;
 pub use pool::{Pool, PoolError, connect};
@@ -48,8 +48,8 @@ pub(crate) use record::{Receipt, Receipts, record};
 pub use schema::{SchemaError, Version, migrate, no_migrations, partitions};
 pub(crate) use schema::{check_version, make_ahead};
 pub use transaction::Transaction;
+pub(crate) use writer::Publish;
 pub use writer::Writer;
-pub(crate) use writer::{Publish, again};
 pub use writes::{Value, Writes};
 
 /// A parameter of a statement.

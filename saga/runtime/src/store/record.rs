@@ -5,10 +5,10 @@ use saga_core::{Message, MessageRef, Route, Time, Topology};
 use time::Date;
 use uuid::Uuid;
 
-use super::{Mark, Param, Transaction, day_of, query};
-use crate::broker::{Outbound, Properties};
+use super::{Param, Transaction, day_of, query};
+use crate::broker::{Mark, Outbound, Properties};
 use crate::error::StoreError;
-use crate::handler::Outgoing;
+use crate::handler::{Again, Outgoing};
 
 // Plain INSERTs. Whoever handles the same message at the same time fails here, is rolled back, and finds it done when it
 // looks again. What is sent again has no body here.
@@ -20,26 +20,26 @@ use crate::handler::Outgoing;
 const RECORD: &str = "
     WITH received AS (
         INSERT INTO inbox (consumer, day, id, hash, type, saga_id, received_at, note, answers, answered_at, body)
-        SELECT $1, t.day, t.id, t.hash, t.type, t.saga_id, $2, t.note, string_to_array(t.answers, ',')::uuid[],
-               t.answered_at, t.body
-        FROM unnest($3::date[], $4::uuid[], $5::bytea[], $6::text[], $7::uuid[], $8::text[], $9::text[],
-                    $10::timestamptz[], $21::bytea[]) AS t(day, id, hash, type, saga_id, note, answers, answered_at, body)
+        SELECT $1, t.day, t.id, t.hash, t.type, t.saga_id, $2, t.note, ($9::uuid[])[t.first:t.last], t.answered_at, t.body
+        FROM unnest($3::date[], $4::uuid[], $5::bytea[], $6::text[], $7::uuid[], $8::text[], $10::integer[], $11::integer[],
+                    $12::timestamptz[], $13::bytea[])
+            AS t(day, id, hash, type, saga_id, note, first, last, answered_at, body)
         ORDER BY t.id RETURNING 1),
     journaled AS (
         INSERT INTO journal (day, id, time, type, saga_id, body)
-        SELECT * FROM unnest($11::date[], $12::uuid[], $13::timestamptz[], $14::text[], $15::uuid[], $16::bytea[])
+        SELECT * FROM unnest($14::date[], $15::uuid[], $16::timestamptz[], $17::text[], $18::uuid[], $19::bytea[])
         WHERE (SELECT count(*) FROM received) IS NOT NULL),
     marked AS (
-        INSERT INTO outbox (time, message_id, queue)
-        SELECT t.time, t.id, t.queue
-        FROM unnest($17::timestamptz[], $18::uuid[], $19::text[]) WITH ORDINALITY AS t(time, id, queue, n)
+        INSERT INTO outbox (times, message_ids, queues)
+        SELECT ($20::timestamptz[])[t.first:t.last], ($21::uuid[])[t.first:t.last], ($22::text[])[t.first:t.last]
+        FROM unnest($23::integer[], $24::integer[]) WITH ORDINALITY AS t(first, last, n)
         WHERE (SELECT count(*) FROM received) IS NOT NULL
         ORDER BY t.n RETURNING id)
     SELECT id FROM marked
-    UNION ALL SELECT overtaken() FROM unnest($20::text[]) AS t(key)
+    UNION ALL SELECT overtaken() FROM unnest($25::text[]) AS t(key)
     WHERE EXISTS (SELECT FROM parked WHERE queue = $1) AND EXISTS (
         SELECT FROM parked WHERE parked.queue = $1 AND parked.key = t.key AND state = 'parked' OFFSET 0)
-    UNION ALL SELECT overtaken() FROM unnest($20::text[]) AS t(key)
+    UNION ALL SELECT overtaken() FROM unnest($25::text[]) AS t(key)
     WHERE EXISTS (SELECT FROM deferred WHERE queue = $1) AND EXISTS (
         SELECT FROM deferred WHERE deferred.queue = $1 AND deferred.key = t.key OFFSET 0)";
 
@@ -86,7 +86,7 @@ pub(crate) fn record<'a>(
     topology: &Topology,
     received: Receipts<'a>,
     send: Vec<Outgoing>,
-    resend: &'a [Mark],
+    resend: &'a [Again],
 ) -> Result<impl Future<Output = Result<Recorded, StoreError>>, StoreError> {
     let routes = send.iter().map(|outgoing| route(topology, outgoing)).collect::<Result<Vec<_>, _>>()?;
     Ok(async move {
@@ -96,7 +96,7 @@ pub(crate) fn record<'a>(
         }
         let bodies: Vec<Vec<u8>> = send.iter().map(|o| o.message.to_bytes()).collect();
         let (inbox, journal, outbox) = (Inbox::of(receipts), Journal::of(&send, &bodies), Outbox::of(&send, resend));
-        let params: [Param<'_>; 21] = [
+        let params: [Param<'_>; 25] = [
             &consumer,
             &now,
             &inbox.days,
@@ -106,7 +106,10 @@ pub(crate) fn record<'a>(
             &inbox.sagas,
             &inbox.notes,
             &inbox.answers,
+            &inbox.spans.firsts,
+            &inbox.spans.lasts,
             &inbox.answered,
+            &inbox.bodies,
             &journal.days,
             &journal.ids,
             &journal.times,
@@ -116,13 +119,15 @@ pub(crate) fn record<'a>(
             &outbox.times,
             &outbox.ids,
             &outbox.queues,
+            &outbox.spans.firsts,
+            &outbox.spans.lasts,
             &unseen,
-            &inbox.bodies,
         ];
         let rows = query(transaction, RECORD, &params).await?;
-        let mut marks = rows.iter().map(|row| row.get::<_, i64>(0));
-        let new: Vec<i64> = marks.by_ref().take(send.len()).collect();
-        let again = marks.collect();
+        let mut ids = rows.iter().map(|row| row.get::<_, i64>(0));
+        let new = marks(send.len()).zip(ids.by_ref());
+        let new: Vec<Mark> = new.flat_map(|(of, id)| (0..of).map(move |n| Mark { id, n, of })).collect();
+        let again = ids.collect();
         let outbound = send.iter().zip(routes).zip(bodies).zip(new);
         let outbound = outbound.map(|(((outgoing, route), body), mark)| {
             let properties = Properties::from(&outgoing.message);
@@ -130,6 +135,27 @@ pub(crate) fn record<'a>(
         });
         Ok((outbound.collect(), again))
     })
+}
+
+/// How many of so many messages each of their marks stands for.
+fn marks(messages: usize) -> impl Iterator<Item = u32> {
+    (0..messages).step_by(Mark::MOST as usize).map(move |first| Mark::MOST.min((messages - first) as u32))
+}
+
+/// Which elements of an array belong together, as PostgreSQL counts them: arrays of arrays are no arrays of its.
+#[derive(Default)]
+struct Spans {
+    firsts: Vec<Option<i32>>,
+    lasts: Vec<i32>,
+}
+
+impl Spans {
+    /// So many more; none of them is NULL.
+    fn push(&mut self, elements: u32) {
+        let end = self.lasts.last().copied().unwrap_or_default();
+        self.firsts.push((elements > 0).then_some(end + 1));
+        self.lasts.push(end.saturating_add_unsigned(elements));
+    }
 }
 
 /// Columns of the inbox.
@@ -140,13 +166,20 @@ struct Inbox<'a> {
     kinds: Vec<&'a str>,
     sagas: Vec<Option<Uuid>>,
     notes: Vec<Option<&'a str>>,
-    answers: Vec<Option<String>>,
+    answers: Vec<Uuid>,
+    spans: Spans,
     answered: Vec<Option<Time>>,
     bodies: Vec<Option<&'a [u8]>>,
 }
 
 impl<'a> Inbox<'a> {
     fn of(receipts: &'a [Receipt<'a>]) -> Self {
+        let (mut answers, mut spans) = (Vec::with_capacity(receipts.len()), Spans::default());
+        for receipt in receipts {
+            let before = answers.len();
+            answers.extend(answered_with(&receipt.answers));
+            spans.push((answers.len() - before) as u32);
+        }
         Self {
             days: receipts.iter().map(|r| day_of(r.message.time)).collect(),
             ids: receipts.iter().map(|r| r.message.id).collect(),
@@ -154,7 +187,8 @@ impl<'a> Inbox<'a> {
             kinds: receipts.iter().map(|r| r.message.kind.as_str()).collect(),
             sagas: receipts.iter().map(|r| r.message.saga_id).collect(),
             notes: receipts.iter().map(|r| r.note).collect(),
-            answers: receipts.iter().map(|r| list(&r.answers)).collect(),
+            answers,
+            spans,
             answered: receipts.iter().map(|r| r.answers.first().map(|a| a.time)).collect(),
             bodies: receipts.iter().map(|r| r.body).collect(),
         }
@@ -188,24 +222,30 @@ impl<'a> Journal<'a> {
 struct Outbox<'a> {
     times: Vec<Time>,
     ids: Vec<Uuid>,
-    queues: Vec<Option<&'a str>>,
+    queues: Option<Vec<Option<&'a str>>>,
+    spans: Spans,
 }
 
 impl<'a> Outbox<'a> {
-    fn of(send: &'a [Outgoing], resend: &'a [Mark]) -> Self {
+    fn of(send: &'a [Outgoing], resend: &'a [Again]) -> Self {
         let new = send.iter().map(|o| (o.message.reference(), o.queue.as_deref()));
-        let again = resend.iter().map(|mark| (mark.message, mark.queue.as_deref()));
-        let (messages, queues): (Vec<MessageRef>, _) = new.chain(again).unzip();
-        let times = messages.iter().map(|message| message.time).collect();
-        Self { times, ids: messages.iter().map(|message| message.id).collect(), queues }
+        let again = resend.iter().map(|a| (a.message, a.queue.as_deref()));
+        let (messages, queues): (Vec<MessageRef>, Vec<_>) = new.chain(again).unzip();
+        let mut spans = Spans::default();
+        marks(send.len()).chain(marks(resend.len())).for_each(|of| spans.push(of));
+        Self {
+            times: messages.iter().map(|message| message.time).collect(),
+            ids: messages.iter().map(|message| message.id).collect(),
+            queues: queues.iter().any(Option::is_some).then_some(queues),
+            spans,
+        }
     }
 }
 
-// Arrays of arrays are no arrays of PostgreSQL's: a list in a text does.
-fn list(answers: &[MessageRef]) -> Option<String> {
-    let same_time = |answer: &&MessageRef| answers.first().is_some_and(|first| first.time == answer.time);
-    let ids: Vec<String> = answers.iter().filter(same_time).map(|answer| answer.id.to_string()).collect();
-    (!ids.is_empty()).then(|| ids.join(","))
+// All that went out for one message carries one time, which is kept once.
+fn answered_with(answers: &[MessageRef]) -> impl Iterator<Item = Uuid> {
+    let first = answers.first().map(|answer| answer.time);
+    answers.iter().filter(move |answer| Some(answer.time) == first).map(|answer| answer.id)
 }
 
 fn route(topology: &Topology, outgoing: &Outgoing) -> Result<Route, StoreError> {

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use saga_core::Topology;
 
 use super::record::{Receipts, record};
-use super::{Mark, Pool, Statements, Transaction, load};
+use super::{Pool, Statements, Transaction, load};
 use crate::broker::Outbound;
 use crate::error::StoreError;
-use crate::handler::{Again, Outgoing, Output};
+use crate::handler::{Outgoing, Output};
 
 /// The relay, as the store sees it.
 #[derive(Clone)]
@@ -65,8 +65,7 @@ impl Writer {
         let mut client = self.pool.get().await.map_err(StoreError::from)?;
         let transaction = Transaction::begin(&mut client).await?;
         let (value, output) = work(&transaction).await?;
-        let (received, resend) = (Receipts::nothing(), again(&output.resend));
-        let recorded = record(&transaction, self.topology, received, output.send, &resend)?;
+        let recorded = record(&transaction, self.topology, Receipts::nothing(), output.send, &output.resend)?;
         let (outbound, again) = transaction.commit_with(recorded).await?;
         drop(transaction);
         self.publish.committed(&client, self.topology, outbound, &again).await;
@@ -99,9 +98,4 @@ impl Publish {
             Err(error) => tracing::warn!(%error, "stored messages go out again a little later"),
         }
     }
-}
-
-/// The marks of stored messages that go out again.
-pub(crate) fn again(resend: &[Again]) -> Vec<Mark> {
-    resend.iter().map(|a| Mark { message: a.message, queue: a.queue.clone() }).collect()
 }

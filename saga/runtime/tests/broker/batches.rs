@@ -27,7 +27,7 @@ fn to_topic() -> Route {
 async fn published(broker: &Broker, channel: &Channel, batches: Batches, messages: Vec<Outbound>) -> u32 {
     let marks = Arc::new(MemoryMarks::default());
     let (relay, publisher) = relay::new(broker, Arc::clone(&marks) as Arc<dyn Marks>, batches);
-    let expected: BTreeSet<i64> = messages.iter().map(|message| message.mark).collect();
+    let expected: BTreeSet<i64> = messages.iter().map(|message| message.mark.id).collect();
     relay.publish(messages);
     let stop = CancellationToken::new();
     let running = tokio::spawn(publisher.run(stop.clone()));

@@ -10,7 +10,7 @@ use lapin::types::FieldTable;
 use lapin::{Channel, Connection, ConnectionProperties};
 use saga_runtime::StoreError;
 use saga_runtime::broker::topology::Options;
-use saga_runtime::broker::{Broker, Deliver, GivenUp, Incoming, Link, Marks, Outbound, Properties};
+use saga_runtime::broker::{Broker, Deliver, GivenUp, Incoming, Link, Mark, Marks, Outbound, Properties, Settled};
 use saga_runtime::core::{Binding, Exchange, ExchangeType, Queue, QueueType, Route, Topology};
 use saga_runtime::secret::Secret;
 use saga_runtime::testing::{Servers, eventually};
@@ -77,15 +77,15 @@ pub(crate) fn to_nobody() -> Route {
     Route { exchange: "commands".to_owned(), key: "nobody".to_owned(), mandatory: true }
 }
 
-pub(crate) fn outbound(mark: i64, route: Route) -> Outbound {
+pub(crate) fn outbound(number: i64, route: Route) -> Outbound {
     let properties = Properties {
-        message_id: format!("m{mark}"),
+        message_id: format!("m{number}"),
         correlation_id: "c".to_owned(),
         kind: "DO_THING".to_owned(),
         app_id: "test".to_owned(),
         timestamp: 1_700_000_000,
     };
-    Outbound { mark, route, properties, body: mark.to_string().into_bytes() }
+    Outbound { mark: Mark::alone(number), route, properties, body: number.to_string().into_bytes() }
 }
 
 pub(crate) fn number(body: &[u8]) -> i64 {
@@ -174,6 +174,8 @@ fn client() -> reqwest::Client {
 pub(crate) struct MemoryMarks {
     pub(crate) leftovers: Mutex<Vec<Outbound>>,
     pub(crate) removed: Mutex<BTreeMap<i64, usize>>,
+    /// Marks of which only some was published.
+    pub(crate) narrowed: Mutex<Vec<Settled>>,
 }
 
 impl MemoryMarks {
@@ -183,10 +185,12 @@ impl MemoryMarks {
 }
 
 impl Marks for MemoryMarks {
-    fn published<'a>(&'a self, marks: &'a [i64]) -> BoxFuture<'a, Result<(), StoreError>> {
+    fn settled<'a>(&'a self, marks: &'a [Settled]) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
+            let (whole, partly): (Vec<Settled>, Vec<Settled>) = marks.iter().partition(|mark| mark.wholly());
             let mut removed = self.removed.lock().unwrap();
-            marks.iter().for_each(|mark| *removed.entry(*mark).or_default() += 1);
+            whole.iter().for_each(|mark| *removed.entry(mark.id).or_default() += 1);
+            self.narrowed.lock().unwrap().extend(partly);
             Ok(())
         })
     }

@@ -9,7 +9,7 @@ use lapin::types::{AMQPValue, FieldTable};
 use saga_runtime::broker::batch::Batches;
 use saga_runtime::broker::relay::{self, Parcel, forward_batch, sweep_once};
 use saga_runtime::broker::topology::Options;
-use saga_runtime::broker::{Broker, ConfirmChannel, Marks, PublishError, Relay};
+use saga_runtime::broker::{Broker, ConfirmChannel, Mark, Marks, Outbound, PublishError, Relay, Settled};
 use saga_runtime::core::Route;
 use saga_runtime::testing::{Servers, eventually};
 use serde_json::json;
@@ -295,6 +295,28 @@ async fn the_sweep_publishes_what_was_left_behind() {
     running.all_removed(&(0..2_500).collect()).await;
     assert_eq!(broker.counters().swept.get(), 2_500);
     running.stopped().await;
+}
+
+#[tokio::test]
+async fn what_of_a_mark_is_published_is_told_once_all_of_it_is_settled() {
+    let servers = Servers::claim().await;
+    let broker = declared(&servers).await;
+    let running = Running::on(&broker);
+    let of = |id, of: u32, lost: &[u32]| -> Vec<Outbound> {
+        let route = |n| if lost.contains(&n) { to_nobody() } else { to_work() };
+        (0..of).map(|n| Outbound { mark: Mark { id, n, of }, ..outbound(id, route(n)) }).collect()
+    };
+    // The second one of a mark could not be read.
+    let mut unread = of(4, 3, &[]);
+    unread.remove(1);
+    running.relay.publish([of(1, 64, &[]), of(2, 5, &[2]), of(3, 2, &[0, 1]), unread].concat());
+    eventually("all is settled", PATIENCE, async || running.relay.pending() == 0).await;
+    let marks = running.stopped().await;
+    assert_eq!(marks.removed(), BTreeSet::from([1]));
+    let mut narrowed = marks.narrowed.lock().unwrap().clone();
+    narrowed.sort_by_key(|mark| mark.id);
+    let of = |id, of, published| Settled { id, of, published };
+    assert_eq!(narrowed, [of(2, 5, 0b11011), of(4, 3, 0b101)]);
 }
 
 #[tokio::test]

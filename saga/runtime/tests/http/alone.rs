@@ -10,7 +10,7 @@ use axum::{Extension, Router};
 use futures_util::future::BoxFuture;
 use saga_core::Topology;
 use saga_runtime::broker::topology::Options;
-use saga_runtime::broker::{Broker, Marks, Outbound, relay};
+use saga_runtime::broker::{Broker, Marks, Outbound, Settled, relay};
 use saga_runtime::http::{Admin, Json, Limits, Operator, Parts, Path, Problem, Query, Tokens, app};
 use saga_runtime::metrics::Metrics;
 use saga_runtime::{Secret, StoreError, store};
@@ -44,7 +44,7 @@ impl FromRef<Desk> for Tokens {
 struct NoMarks;
 
 impl Marks for NoMarks {
-    fn published<'a>(&'a self, _: &'a [i64]) -> BoxFuture<'a, Result<(), StoreError>> {
+    fn settled<'a>(&'a self, _: &'a [Settled]) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async { Ok(()) })
     }
 

@@ -11,6 +11,7 @@ mod database;
 mod failures;
 mod health;
 mod logs;
+mod marks;
 mod migrations;
 mod problems;
 mod process;

@@ -43,9 +43,9 @@ async fn what_was_sent_kept_and_marked_is_there_after_the_migrations() {
     let bodies: Vec<Option<&str>> = inbox.iter().map(|(_, body)| body.as_deref()).collect();
     assert_eq!(bodies, [Some(r#"{"time":"2026-01-02T07:59:59.5+00:00"}"#), None]);
     let outbox = "
-        SELECT right(message_id::text, 1) || ' ' || coalesce(queue, 'routed') || ' '
-               || to_char(time AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')
-        FROM outbox ORDER BY message_id";
+        SELECT right(m.id::text, 1) || ' ' || coalesce(m.queue, 'routed') || ' '
+               || to_char(m.time AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')
+        FROM outbox CROSS JOIN unnest(times, message_ids, queues) AS m(time, id, queue) ORDER BY m.id";
     let marks: Vec<String> = owner.query(outbox, &[]).await.unwrap().iter().map(|row| row.get(0)).collect();
     let expected = [
         "1 routed 2026-01-01 23:59:59.123456",

@@ -130,7 +130,7 @@ impl Databases {
     pub async fn unpublished(&self) -> Result<i64, Trouble> {
         let mut unpublished = 0;
         for client in self.each() {
-            unpublished += count(client, "SELECT count(*) FROM outbox").await?;
+            unpublished += count(client, "SELECT count(*) FROM outbox CROSS JOIN unnest(message_ids)").await?;
         }
         Ok(unpublished)
     }

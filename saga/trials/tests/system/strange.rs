@@ -209,12 +209,15 @@ async fn a_mark_whose_message_is_gone_holds_no_other_back() {
     let pets = &shop.databases.pets;
     let rest = async || count(pets, "SELECT count(*) FROM outbox").await == 0;
     eventually("everything is published", PATIENCE, rest).await;
-    // What a crash leaves, in one sweep with a mark whose partition was dropped.
+    // What a crash leaves, in one sweep with marks whose partition was dropped, and one of which some is left.
     let sql = "
-        INSERT INTO outbox (time, message_id, claimed_at)
-        VALUES (now() - interval '40 days', gen_random_uuid(), now() - interval '1 hour');
-        INSERT INTO outbox (time, message_id, claimed_at)
-        SELECT time, id, now() - interval '1 hour' FROM journal";
+        INSERT INTO outbox (times, message_ids, claimed_at)
+        VALUES (ARRAY[now() - interval '40 days'], ARRAY[gen_random_uuid()], now() - interval '1 hour');
+        INSERT INTO outbox (times, message_ids, claimed_at)
+        SELECT now() - interval '40 days' || array_agg(time ORDER BY id), gen_random_uuid() || array_agg(id ORDER BY id),
+               now() - interval '1 hour' FROM journal;
+        INSERT INTO outbox (times, message_ids, claimed_at)
+        SELECT array_agg(time ORDER BY id), array_agg(id ORDER BY id), now() - interval '1 hour' FROM journal";
     pets.batch_execute(sql).await.unwrap();
     eventually("the sweep publishes what there is", PATIENCE, rest).await;
     shop.close().await;
