@@ -11,6 +11,7 @@ use saga_contract::{InvalidValue, Money, OnHand, Sku};
 use saga_runtime::core::{Body, Ids, Message, Payload, PayloadError, Time};
 use saga_runtime::http::problem::{MEDIA_TYPE, Problem};
 use saga_runtime::http::{Json, Operator, Path, Query, Tokens};
+use saga_runtime::store::Lists;
 use saga_runtime::{Outgoing, StoreError, Transaction, Writer, clock};
 use serde::{Deserialize, Serialize};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -30,6 +31,8 @@ const MOST: i64 = 100;
 pub struct Shelves {
     /// The database, with the messages that changes send.
     pub writer: Writer,
+    /// Where lists of supplies are read.
+    pub lists: Lists,
     /// The forges of the messages' ids.
     pub ids: Ids,
     /// Who may set supplies.
@@ -166,6 +169,8 @@ async fn get_inventory(State(shelves): State<Shelves>) -> Result<Json<BTreeMap<&
 }
 
 /// Returns supplies in the order of their names.
+///
+/// A few lists are read at once, others wait for them; what cannot be read within 5 seconds is answered 503.
 #[utoipa::path(get, path = "/stock", tag = "stock", operation_id = "listStock", params(Page), responses(
     (status = OK, description = "The supplies of this part of the list", body = Vec<Supply>),
     (status = BAD_REQUEST, description = "`skip` or `limit` is not valid", body = Problem, content_type = MEDIA_TYPE),
@@ -173,8 +178,7 @@ async fn get_inventory(State(shelves): State<Shelves>) -> Result<Json<BTreeMap<&
 ))]
 async fn list_stock(State(shelves): State<Shelves>, Query(page): Query<Page>) -> Result<Json<Vec<Supply>>, Error> {
     let page = page.check()?;
-    let client = shelves.writer.pool().get().await.map_err(StoreError::from)?;
-    let stock = store::list(&client, page.skip, page.limit).await?;
+    let stock = shelves.lists.read(async |reading| store::list(reading, page.skip, page.limit).await).await?;
     Ok(Json(stock.into_iter().map(Supply::from).collect()))
 }
 

@@ -16,6 +16,7 @@ pub mod store;
 use std::sync::Arc;
 
 use saga_contract::{TOPOLOGY, processes, queues};
+use saga_runtime::store::Lists;
 use saga_runtime::{Process, ProcessError, Spec};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -53,11 +54,12 @@ pub async fn run(listener: TcpListener, config: Config, shutdown: CancellationTo
         process.consume(queue, handler.clone());
     }
     let pool = process.writer().pool().clone();
+    let lists = Lists::new(pool.clone());
     let read_model = Arc::new(Inventory::new(pool, config.pet_service_url).map_err(std::io::Error::other)?);
     process.check(read_model.clone());
     process.read_model(read_model);
-    let (routes, document) =
-        http::routes(Shelves { writer: process.writer(), ids: process.ids(), tokens: process.tokens() });
+    let shelves = Shelves { writer: process.writer(), lists, ids: process.ids(), tokens: process.tokens() };
+    let (routes, document) = http::routes(shelves);
     process.openapi(document);
     process.serve(listener, routes, shutdown).await
 }

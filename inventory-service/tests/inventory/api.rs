@@ -1,13 +1,15 @@
 //! HTTP of a running process.
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
 use saga_runtime::core::Message;
-use saga_runtime::testing::corpus;
+use saga_runtime::testing::{corpus, eventually};
 use serde_json::{Value, json};
 
 use crate::bodies::check;
-use crate::process::{Running, answer};
+use crate::process::{Running, SOON, answer};
 use crate::support::{ids, pet_reserved};
 
 fn ball(quantity: i64) -> Value {
@@ -30,6 +32,38 @@ async fn a_supply_is_set_found_and_listed() {
     assert_eq!(process.get("/stock?skip=9223372036854775807").await, (200, json!([])));
     let (status, lowered) = process.put("TOY-BALL", ball(5)).await;
     assert_eq!((status, &lowered["version"], &lowered["quantity"]), (200, &json!(2), &json!(5)));
+    process.stop().await;
+}
+
+/// Whoever reads the supply TRAP waits until the test lets them. Others are found without looking at it.
+const TRAP: &str = "
+    ALTER TABLE stock ENABLE ROW LEVEL SECURITY;
+    CREATE POLICY trap ON stock USING (sku <> 'TRAP' OR pg_advisory_xact_lock_shared(7) IS NOT NULL) WITH CHECK (true);
+    SELECT pg_advisory_lock(7)";
+const WAITING: &str = "
+    SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)
+    WHERE locktype = 'advisory' AND NOT granted AND datname = current_database()";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_lists_take_their_time_supplies_are_set_and_found() {
+    let process = Running::with(&[("TRAP", 3)]).await;
+    let owner = &process.inventory.owner;
+    owner.batch_execute(TRAP).await.unwrap();
+    let list = || process.get("/stock");
+    let mut lists: FuturesUnordered<_> = (0..20).map(|_| list()).collect();
+    let waiting = async || owner.query_one(WAITING, &[]).await.unwrap().get::<_, i64>(0);
+    let beside = async {
+        eventually("as many are read as may be", SOON, async || waiting().await == 2).await;
+        assert_eq!(process.put("TOY-BALL", ball(12)).await.0, 201);
+        assert_eq!(process.get("/stock/TOY-BALL").await.0, 200);
+        assert!(waiting().await <= 2, "a quarter of the connections");
+    };
+    let (first, ()) = tokio::join!(lists.select_next_some(), beside);
+    assert_eq!((first.0, &first.1["type"]), (503, &json!("urn:sagaforge:problem:timeout")), "{first:?}");
+    owner.batch_execute("SELECT pg_advisory_unlock(7)").await.unwrap();
+    let rest: Vec<_> = lists.collect().await;
+    assert!(rest.iter().all(|(status, _)| [200, 503].contains(status)), "{rest:?}");
+    eventually("lists are read again", SOON, async || list().await.0 == 200).await;
     process.stop().await;
 }
 
