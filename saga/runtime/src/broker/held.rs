@@ -61,7 +61,7 @@ struct Room {
 
 /// Why a mark is not held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum NoPlace {
+pub(crate) enum NotHeld {
     /// It is held already.
     Twice,
     /// Memory is full.
@@ -78,16 +78,16 @@ impl Held {
     /// Takes a mark, of which so many messages with so many bytes are to be published.
     ///
     /// # Errors
-    /// [`NoPlace`].
-    pub(crate) fn hold(&self, mark: Mark, messages: usize, bytes: usize) -> Result<Arc<Hold>, NoPlace> {
+    /// [`NotHeld`].
+    pub(crate) fn hold(&self, mark: Mark, messages: usize, bytes: usize) -> Result<Arc<Hold>, NotHeld> {
         let mut inner = self.lock();
         // One mark always fits, however large.
         let full = inner.messages + messages > MOST_MESSAGES || inner.bytes + bytes > MOST_BYTES;
         if inner.marks.contains(&mark.id) {
-            return Err(NoPlace::Twice);
+            return Err(NotHeld::Twice);
         }
         if full && !inner.marks.is_empty() {
-            return Err(NoPlace::Full);
+            return Err(NotHeld::Full);
         }
         inner.marks.insert(mark.id);
         inner.messages += messages;
@@ -128,7 +128,7 @@ impl Drop for Hold {
             && published != 0
         {
             let ended = room.held.ended.clone();
-            let settled = Settled { id: room.id, of: self.of, published };
+            let settled = Settled { id: room.id, of: self.of, done: published };
             // Nobody listens any more when the process is leaving: the mark stays, and its messages go out again.
             let _ = ended.send(Ended { settled, _room: room });
         }
@@ -159,14 +159,14 @@ mod tests {
         let (first, second) = (hold.place(of(7, 0, 2)), hold.place(of(7, 1, 2)));
         drop(hold);
         assert_eq!(held.len(), 2);
-        assert_eq!(held.hold(of(7, 0, 2), 2, 10).err(), Some(NoPlace::Twice));
+        assert_eq!(held.hold(of(7, 0, 2), 2, 10).err(), Some(NotHeld::Twice));
         second.published();
         assert!(ended.try_recv().is_err(), "one is still on its way");
         first.published();
         let end = ended.try_recv().unwrap();
-        assert_eq!(end.settled, Settled { id: 7, of: 2, published: 0b11 });
+        assert_eq!(end.settled, Settled { id: 7, of: 2, done: 0b11 });
         assert!(end.settled.wholly());
-        assert_eq!(held.hold(of(7, 0, 2), 2, 10).err(), Some(NoPlace::Twice));
+        assert_eq!(held.hold(of(7, 0, 2), 2, 10).err(), Some(NotHeld::Twice));
         drop(end);
         assert_eq!(held.len(), 0);
         assert!(held.hold(of(7, 0, 2), 2, 10).is_ok());
@@ -175,15 +175,14 @@ mod tests {
     #[test]
     fn what_of_a_mark_was_not_published_is_told_whichever_ends_last() {
         let (held, mut ended) = Held::new();
-        for last in [0, 2] {
+        for (last, done) in [(0, 0b110), (2, 0b011)] {
             let hold = held.hold(of(1, 0, 3), 3, 0).unwrap();
             let mut places: Vec<Place> = (0..3).map(|n| hold.place(of(1, n, 3))).collect();
             drop(hold);
             let last = places.remove(last);
             places.into_iter().for_each(Place::published);
             drop(last);
-            let Settled { published, .. } = ended.try_recv().unwrap().settled;
-            assert_eq!(published.count_ones(), 2, "{published:b}");
+            assert_eq!(ended.try_recv().unwrap().settled, Settled { id: 1, of: 3, done });
         }
         // Of these only some could be read, and none was published: there is nothing to tell.
         drop(held.hold(of(1, 0, 3), 1, 0).unwrap().place(of(1, 2, 3)));
@@ -195,7 +194,7 @@ mod tests {
     fn number_and_bytes_are_bounded() {
         let (held, _ended) = Held::new();
         let large = held.hold(Mark::alone(0), 1, MOST_BYTES + 1).unwrap();
-        assert_eq!(held.hold(Mark::alone(1), 1, 1).err(), Some(NoPlace::Full));
+        assert_eq!(held.hold(Mark::alone(1), 1, 1).err(), Some(NotHeld::Full));
         drop(large);
         let all: Vec<Arc<Hold>> = (0..).map_while(|id| held.hold(of(id, 0, 50), 50, 1).ok()).collect();
         assert_eq!(50 * all.len(), MOST_MESSAGES);

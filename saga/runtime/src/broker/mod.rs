@@ -81,7 +81,7 @@ pub struct Outbound {
     pub body: Vec<u8>,
 }
 
-/// One of the messages that a mark stands for: those that were stored in one transaction. It goes once all are published.
+/// One of the messages that a mark stands for, which were stored in one transaction. The mark goes once all are published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mark {
     /// The mark's number; later ones are larger.
@@ -92,15 +92,16 @@ pub struct Mark {
     pub of: u32,
 }
 
-/// A mark whose messages are all settled, and some of them published.
+/// A mark whose messages are all settled, and some of them need it no more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settled {
     /// The mark's number.
     pub id: i64,
     /// How many messages it stands for.
     pub of: u32,
-    /// Which of them were published, the first one by the lowest bit: confirmed and, where that is asked for, routed.
-    pub published: u64,
+    /// Which of them need it no more, the first one by the lowest bit: they were published, that is confirmed and, where
+    /// that is asked for, routed; or there is nothing left to publish.
+    pub done: u64,
 }
 
 /// The AMQP properties that mirror an envelope.
@@ -120,7 +121,7 @@ pub struct Properties {
 
 /// Keeps the outbox marks.
 pub trait Marks: Send + Sync + 'static {
-    /// Removes marks of which all was published; the others stand for what is left of them.
+    /// Removes marks of which nothing is left; the others stand for what is left of them.
     ///
     /// # Errors
     /// The marks stay, and the messages go out again some day.
@@ -149,7 +150,7 @@ impl Settled {
     /// Whether nothing is left of it.
     #[must_use]
     pub fn wholly(&self) -> bool {
-        self.published.count_ones() == self.of
+        self.done.count_ones() == self.of
     }
 }
 

@@ -15,7 +15,7 @@ use super::amqp::{self, Unwritable};
 use super::batch::Batches;
 use super::connection::{Broker, Link};
 use super::error::PublishError;
-use super::held::{Ended, Held, Hold, NoPlace, Place};
+use super::held::{Ended, Held, Hold, NotHeld, Place};
 use super::publisher;
 use super::topology::goes_to_one_queue;
 use super::window::{ConfirmChannel, Content, Fate, Window};
@@ -114,17 +114,15 @@ impl Relay {
             let mark = *mark;
             let of_it = messages.as_slice().iter().take_while(|message| message.mark.id == mark.id);
             let (count, bytes) = of_it.fold((0, 0), |(count, bytes), message| (count + 1, bytes + message.body.len()));
-            let hold = match self.held.hold(mark, count, bytes) {
-                Ok(hold) => Some(hold),
-                Err(NoPlace::Twice) => None,
-                Err(NoPlace::Full) => {
-                    counters.overflowed.inc_by(messages.len() as u64);
-                    return;
-                }
-            };
-            for message in messages.by_ref().take(count) {
-                let Some(hold) = &hold else { continue };
-                self.take_over(message, hold);
+            let hold = self.held.hold(mark, count, bytes);
+            if hold.as_ref().is_err_and(|why| *why == NotHeld::Full) {
+                counters.overflowed.inc_by(messages.len() as u64);
+                return;
+            }
+            let of_it = messages.by_ref().take(count);
+            match hold {
+                Ok(hold) => of_it.for_each(|message| self.take_over(message, &hold)),
+                Err(_) => of_it.for_each(drop),
             }
         }
     }
@@ -205,12 +203,11 @@ impl Publisher {
         let late = async {
             stop.cancelled().await;
             tokio::time::sleep(DRAIN).await;
+            relay.pending()
         };
         tokio::select! {
             _ = work => {}
-            () = late => {
-                tracing::warn!(messages = relay.pending(), "stopped before everything was published; the marks stay");
-            }
+            messages = late => tracing::warn!(messages, "stopped before everything was published; the marks stay"),
         }
     }
 }
@@ -275,7 +272,7 @@ pub async fn sweep_once(marks: &dyn Marks, relay: &Relay) -> Result<usize, Store
     Ok(taken)
 }
 
-/// What became of a batch, by mark.
+/// What became of a batch, by the number of each message's mark: they must not share marks.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Forwarded {
     /// Confirmed and, where that is asked for, routed. Only these marks may go.

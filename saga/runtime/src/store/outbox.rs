@@ -20,17 +20,22 @@ const NARROW: &str = "
     UPDATE outbox o SET (times, message_ids, queues) = (
         SELECT array_agg(m.time ORDER BY m.n), array_agg(m.id ORDER BY m.n), array_agg(m.queue ORDER BY m.n)
         FROM unnest(o.times, o.message_ids, o.queues) WITH ORDINALITY AS m(time, id, queue, n)
-        WHERE (t.published >> (m.n - 1)::integer) & 1 = 0)
-    FROM unnest($1::bigint[], $2::integer[], $3::bigint[]) AS t(mark, messages, published)
+        WHERE (t.done >> (m.n - 1)::integer) & 1 = 0)
+    FROM unnest($1::bigint[], $2::integer[], $3::bigint[]) AS t(mark, messages, done)
     WHERE o.id = t.mark AND o.id = ANY($1) AND cardinality(o.message_ids) = t.messages";
 
-// A mark that nobody removed for ten seconds has lost its publisher. Whoever claims it has ten more.
+// A mark that nobody removed for ten seconds has lost its publisher. Whoever claims it has ten more. Counted first: to lock
+// a row is to write it.
 const CLAIM: &str = "
     WITH free AS (
         SELECT id, cardinality(message_ids) AS messages FROM outbox WHERE claimed_at < now() - interval '10 seconds'
-        ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED),
+        ORDER BY id LIMIT $1),
     counted AS (SELECT id, messages, sum(messages) OVER (ORDER BY id) AS total FROM free)
-    UPDATE outbox SET claimed_at = now() WHERE id IN (SELECT id FROM counted WHERE total - messages < $1)
+    UPDATE outbox SET claimed_at = now() WHERE id IN (
+        SELECT id FROM outbox
+        WHERE id = ANY(ARRAY(SELECT id FROM counted WHERE total - messages < $1))
+          AND claimed_at < now() - interval '10 seconds'
+        ORDER BY id FOR UPDATE SKIP LOCKED)
     RETURNING id";
 
 const LOAD: &str = "
@@ -57,10 +62,14 @@ pub(crate) async fn load(
     for row in &rows {
         let (id, n, of): (i64, i32, i32) = (row.get(0), row.get(1), row.get(2));
         let mark = Mark { id, n: n.unsigned_abs() - 1, of: of.unsigned_abs() };
+        if mark.of > Mark::MOST {
+            tracing::error!(mark = id, messages = of, "an outbox mark that no program of ours made; it stays");
+            continue;
+        }
         let Some(body) = row.get::<_, Option<Vec<u8>>>(4) else {
             let (time, message_id): (Time, Uuid) = (row.get(5), row.get(6));
             tracing::error!(%time, %message_id, "a message to be sent again is gone from journal and inbox");
-            gone.entry(id).or_insert(Settled { id, of: mark.of, published: 0 }).published |= 1 << mark.n;
+            gone.entry(id).or_insert(Settled { id, of: mark.of, done: 0 }).done |= 1 << mark.n;
             continue;
         };
         match outbound(topology, mark, row.get(3), body) {
@@ -87,17 +96,21 @@ fn outbound(topology: &Topology, mark: Mark, queue: Option<String>, body: Vec<u8
 }
 
 async fn unmark(on: &impl Statements, marks: &[Settled]) -> Result<(), StoreError> {
+    let mut marks = marks.to_vec();
+    // Copies that have the same marks take them in one order.
+    marks.sort_unstable_by_key(|mark| mark.id);
     let (whole, partly): (Vec<Settled>, Vec<Settled>) = marks.iter().partition(|mark| mark.wholly());
     let ids = |marks: &[Settled]| marks.iter().map(|mark| mark.id).collect::<Vec<i64>>();
+    let mut narrowed = Ok(0);
     if !partly.is_empty() {
         let messages: Vec<i32> = partly.iter().map(|mark| mark.of.cast_signed()).collect();
-        let published: Vec<i64> = partly.iter().map(|mark| mark.published.cast_signed()).collect();
-        execute(on, NARROW, &[&ids(&partly), &messages, &published]).await?;
+        let done: Vec<i64> = partly.iter().map(|mark| mark.done.cast_signed()).collect();
+        narrowed = execute(on, NARROW, &[&ids(&partly), &messages, &done]).await;
     }
     if !whole.is_empty() {
         execute(on, UNMARK, &[&ids(&whole)]).await?;
     }
-    Ok(())
+    narrowed.map(drop)
 }
 
 /// The outbox of a process, as the relay sees it.

@@ -125,7 +125,7 @@ pub(crate) fn record<'a>(
         ];
         let rows = query(transaction, RECORD, &params).await?;
         let mut ids = rows.iter().map(|row| row.get::<_, i64>(0));
-        let new = marks(send.len()).zip(ids.by_ref());
+        let new = sizes(send.len()).zip(ids.by_ref());
         let new: Vec<Mark> = new.flat_map(|(of, id)| (0..of).map(move |n| Mark { id, n, of })).collect();
         let again = ids.collect();
         let outbound = send.iter().zip(routes).zip(bodies).zip(new);
@@ -138,7 +138,7 @@ pub(crate) fn record<'a>(
 }
 
 /// How many of so many messages each of their marks stands for.
-fn marks(messages: usize) -> impl Iterator<Item = u32> {
+fn sizes(messages: usize) -> impl Iterator<Item = u32> {
     (0..messages).step_by(Mark::MOST as usize).map(move |first| Mark::MOST.min((messages - first) as u32))
 }
 
@@ -232,7 +232,7 @@ impl<'a> Outbox<'a> {
         let again = resend.iter().map(|a| (a.message, a.queue.as_deref()));
         let (messages, queues): (Vec<MessageRef>, Vec<_>) = new.chain(again).unzip();
         let mut spans = Spans::default();
-        marks(send.len()).chain(marks(resend.len())).for_each(|of| spans.push(of));
+        sizes(send.len()).chain(sizes(resend.len())).for_each(|of| spans.push(of));
         Self {
             times: messages.iter().map(|message| message.time).collect(),
             ids: messages.iter().map(|message| message.id).collect(),

@@ -315,7 +315,7 @@ async fn what_of_a_mark_is_published_is_told_once_all_of_it_is_settled() {
     assert_eq!(marks.removed(), BTreeSet::from([1]));
     let mut narrowed = marks.narrowed.lock().unwrap().clone();
     narrowed.sort_by_key(|mark| mark.id);
-    let of = |id, of, published| Settled { id, of, published };
+    let of = |id, of, done| Settled { id, of, done };
     assert_eq!(narrowed, [of(2, 5, 0b11011), of(4, 3, 0b101)]);
 }
 

