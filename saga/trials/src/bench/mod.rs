@@ -43,6 +43,8 @@ pub struct Plan {
     pub to: Goal,
     /// How many copies of each process run.
     pub copies: usize,
+    /// Whether clients order at the first copy alone, and the others are its reserve.
+    pub reserve: bool,
     /// How many runs there are for each load.
     pub runs: usize,
     /// Whether the stream of all events is kept.

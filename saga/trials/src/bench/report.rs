@@ -95,8 +95,9 @@ impl Plan {
             Goal::Approved => "approved",
         };
         let stream = if self.stream { "on" } else { "off" };
+        let reserve = if self.reserve { ", clients at the first" } else { "" };
         format!(
-            "{} runs of {} sagas for each load, {} % out of stock, to {to}; copies of each process: {}; event stream {stream}; batches: {}",
+            "{} runs of {} sagas for each load, {} % out of stock, to {to}; copies of each process: {}{reserve}; event stream {stream}; batches: {}",
             self.runs, self.sagas, self.fail, self.copies, self.batches
         )
     }
@@ -135,7 +136,8 @@ mod tests {
             loads: measured.iter().map(|of_load| of_load.load).collect(),
             fail: 10,
             to: Goal::Placed,
-            copies: 1,
+            copies: 2,
+            reserve: true,
             runs: 3,
             stream: true,
             batches: "commands".to_owned(),
@@ -148,6 +150,7 @@ mod tests {
         };
         let report = Report { plan, durability, measured: measured.to_vec() };
         let text = report.markdown();
+        assert!(text.contains("copies of each process: 2, clients at the first;"), "{text}");
         let rows: Vec<Vec<&str>> = text.lines().map(|line| line.split('|').map(str::trim).collect()).collect();
         assert_eq!(rows[4], ["", "", "1 in flight", "64 in flight", ""]);
         assert_eq!(rows[6], ["", "sagas_per_second", "100", "1500 (1400-1601)", ""]);

@@ -30,6 +30,9 @@ pub(crate) struct Arguments {
     /// How many copies of each process run
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=MOST_COPIES as u64))]
     copies: u64,
+    /// Let all clients order at the first copy: the others are its reserve
+    #[arg(long)]
+    reserve: bool,
     /// How many runs there are; the figures are their medians
     #[arg(long, default_value = "3")]
     runs: NonZeroUsize,
@@ -94,6 +97,7 @@ impl Arguments {
             fail: usize::try_from(self.fail)?,
             to,
             copies: usize::try_from(self.copies)?,
+            reserve: self.reserve,
             runs: self.runs.get(),
             stream: !self.no_stream,
             batches: self.batches.clone(),
