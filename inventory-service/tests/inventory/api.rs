@@ -5,7 +5,7 @@ use futures_util::stream::FuturesUnordered;
 use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
 use saga_runtime::core::Message;
-use saga_runtime::testing::{corpus, eventually};
+use saga_runtime::testing::{RELEASE, TRAPPED, corpus, eventually, trap};
 use serde_json::{Value, json};
 
 use crate::bodies::check;
@@ -35,23 +35,14 @@ async fn a_supply_is_set_found_and_listed() {
     process.stop().await;
 }
 
-/// Whoever reads the supply TRAP waits until the test lets them. Others are found without looking at it.
-const TRAP: &str = "
-    ALTER TABLE stock ENABLE ROW LEVEL SECURITY;
-    CREATE POLICY trap ON stock USING (sku <> 'TRAP' OR pg_advisory_xact_lock_shared(7) IS NOT NULL) WITH CHECK (true);
-    SELECT pg_advisory_lock(7)";
-const WAITING: &str = "
-    SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)
-    WHERE locktype = 'advisory' AND NOT granted AND datname = current_database()";
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_lists_take_their_time_supplies_are_set_and_found() {
     let process = Running::with(&[("TRAP", 3)]).await;
     let owner = &process.inventory.owner;
-    owner.batch_execute(TRAP).await.unwrap();
+    owner.batch_execute(&trap("stock", "sku <> 'TRAP'")).await.unwrap();
     let list = || process.get("/stock");
     let mut lists: FuturesUnordered<_> = (0..20).map(|_| list()).collect();
-    let waiting = async || owner.query_one(WAITING, &[]).await.unwrap().get::<_, i64>(0);
+    let waiting = async || owner.query_one(TRAPPED, &[]).await.unwrap().get::<_, i64>(0);
     let beside = async {
         eventually("as many are read as may be", SOON, async || waiting().await == 2).await;
         assert_eq!(process.put("TOY-BALL", ball(12)).await.0, 201);
@@ -60,7 +51,7 @@ async fn while_lists_take_their_time_supplies_are_set_and_found() {
     };
     let (first, ()) = tokio::join!(lists.select_next_some(), beside);
     assert_eq!((first.0, &first.1["type"]), (503, &json!("urn:sagaforge:problem:timeout")), "{first:?}");
-    owner.batch_execute("SELECT pg_advisory_unlock(7)").await.unwrap();
+    owner.batch_execute(RELEASE).await.unwrap();
     let rest: Vec<_> = lists.collect().await;
     assert!(rest.iter().all(|(status, _)| [200, 503].contains(status)), "{rest:?}");
     eventually("lists are read again", SOON, async || list().await.0 == 200).await;

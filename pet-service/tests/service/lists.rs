@@ -1,18 +1,9 @@
 //! Lists that take long, and what goes on beside them.
 
 use futures_util::future::{join_all, select_all};
-use saga_runtime::testing::eventually;
+use saga_runtime::testing::{RELEASE, TRAPPED, eventually, trap};
 
 use crate::running::{Running, SOON, Saga, read};
-
-/// Whoever reads the pet 99 waits until the test lets them. Others are found without looking at it.
-const TRAP: &str = "
-    ALTER TABLE pets ENABLE ROW LEVEL SECURITY;
-    CREATE POLICY trap ON pets USING (id <> 99 OR pg_advisory_xact_lock_shared(7) IS NOT NULL) WITH CHECK (true);
-    SELECT pg_advisory_lock(7)";
-const WAITING: &str = "
-    SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)
-    WHERE locktype = 'advisory' AND NOT granted AND datname = current_database()";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_lists_take_their_time_pets_are_reserved_and_the_process_is_ready() {
@@ -20,13 +11,13 @@ async fn while_lists_take_their_time_pets_are_reserved_and_the_process_is_ready(
     for id in [12, 99] {
         pets.given_pet(id).await;
     }
-    pets.sql.batch_execute(TRAP).await.unwrap();
+    pets.sql.batch_execute(&trap("pets", "id <> 99")).await.unwrap();
     let list = || {
         let asked = pets.client.get(pets.url("/pet/findByStatus")).send();
         tokio::spawn(async { read(asked.await.unwrap()).await })
     };
     let lists: Vec<_> = (0..20).map(|_| list()).collect();
-    let waiting = async || pets.sql.query_one(WAITING, &[]).await.unwrap().get::<_, i64>(0);
+    let waiting = async || pets.sql.query_one(TRAPPED, &[]).await.unwrap().get::<_, i64>(0);
     eventually("as many are read as may be", SOON, async || waiting().await == 2).await;
 
     let ready = pets.client.get(format!("{}/readyz", pets.urls[0])).send().await.unwrap();
@@ -40,7 +31,7 @@ async fn while_lists_take_their_time_pets_are_reserved_and_the_process_is_ready(
     let (first, _, rest) = select_all(lists).await;
     let (status, problem) = first.unwrap();
     assert_eq!((status.as_u16(), problem["type"].as_str()), (503, Some("urn:sagaforge:problem:timeout")), "{problem}");
-    pets.sql.batch_execute("SELECT pg_advisory_unlock(7)").await.unwrap();
+    pets.sql.batch_execute(RELEASE).await.unwrap();
     for list in join_all(rest).await {
         let status = list.unwrap().0;
         assert!([200, 503].contains(&status.as_u16()), "{status}");

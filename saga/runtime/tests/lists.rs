@@ -7,15 +7,12 @@ use std::time::Duration;
 use futures_util::future::{join_all, try_join_all};
 use saga_runtime::http::Problem;
 use saga_runtime::store::{Lists, Pool, connect, query};
-use saga_runtime::testing::{Servers, eventually};
+use saga_runtime::testing::{Servers, TRAPPED, eventually};
 use saga_runtime::{Secret, StoreError};
 
 const SOON: Duration = Duration::from_secs(20);
 /// A list that waits until the test lets it go.
 const HELD: &str = "SELECT pg_advisory_xact_lock_shared(7)";
-const WAITING: &str = "
-    SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)
-    WHERE locktype = 'advisory' AND NOT granted AND datname = current_database()";
 
 async fn read(lists: &Lists, sql: &str) -> Result<usize, StoreError> {
     lists.read(async |on| Ok(query(on, sql, &[]).await?.len())).await
@@ -34,7 +31,7 @@ async fn however_many_lists_are_asked_for_most_connections_are_left_to_others_an
     let lists = Lists::new(pool.clone());
     let asked: Vec<_> =
         (0..20).map(|_| lists.clone()).map(|lists| tokio::spawn(async move { read(&lists, HELD).await })).collect();
-    let waiting = async || owner.query_one(WAITING, &[]).await.unwrap().get::<_, i64>(0);
+    let waiting = async || owner.query_one(TRAPPED, &[]).await.unwrap().get::<_, i64>(0);
     eventually("as many are read as may be", SOON, async || waiting().await == 2).await;
 
     let others = try_join_all((0..6).map(|_| pool.get())).await.unwrap();

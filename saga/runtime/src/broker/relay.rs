@@ -110,19 +110,16 @@ impl Relay {
     pub fn publish(&self, messages: Vec<Outbound>) {
         let counters = self.broker.counters();
         let mut messages = messages.into_iter();
-        while let Some(Outbound { mark, .. }) = messages.as_slice().first() {
-            let mark = *mark;
+        while let Some(&Outbound { mark, .. }) = messages.as_slice().first() {
             let of_it = messages.as_slice().iter().take_while(|message| message.mark.id == mark.id);
             let (count, bytes) = of_it.fold((0, 0), |(count, bytes), message| (count + 1, bytes + message.body.len()));
-            let hold = self.held.hold(mark, count, bytes);
-            if hold.as_ref().is_err_and(|why| *why == NotHeld::Full) {
-                counters.overflowed.inc_by(messages.len() as u64);
-                return;
-            }
-            let of_it = messages.by_ref().take(count);
-            match hold {
-                Ok(hold) => of_it.for_each(|message| self.take_over(message, &hold)),
-                Err(_) => of_it.for_each(drop),
+            match self.held.hold(mark, count, bytes) {
+                Ok(hold) => messages.by_ref().take(count).for_each(|message| self.take_over(message, &hold)),
+                Err(NotHeld::Twice) => messages.by_ref().take(count).for_each(drop),
+                Err(NotHeld::Full) => {
+                    counters.overflowed.inc_by(messages.len() as u64);
+                    return;
+                }
             }
         }
     }

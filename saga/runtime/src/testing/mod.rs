@@ -28,12 +28,14 @@ mod environment;
 mod eventually;
 mod management;
 mod servers;
+mod trap;
 
 pub use bodies::{Body, corpus, is_taken, operators_bodies};
 pub use database::Database;
 pub use deliveries::Deliveries;
 pub use eventually::{Reached, eventually};
 pub use servers::{SALT, Servers, process_config};
+pub use trap::{RELEASE, TRAPPED, trap};
 
 /// What went wrong with the servers of a test, in words.
 type Trouble = Box<dyn std::error::Error + Send + Sync>;

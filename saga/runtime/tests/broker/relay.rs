@@ -140,6 +140,21 @@ async fn the_mark_of_a_refused_message_stays() {
 }
 
 #[tokio::test]
+async fn what_the_broker_refuses_of_a_mark_is_told_from_what_it_took() {
+    let servers = Servers::claim().await;
+    let _connection = small_queue(&servers).await;
+    let running = Running::on(&declared(&servers).await);
+    let small = || Route::to_queue("small");
+    running.relay.publish((0..300).map(|mark| outbound(mark, small())).collect());
+    eventually("the small queue is full", PATIENCE, async || running.relay.pending() == 0).await;
+    let routes = [to_work(), small(), to_work()].into_iter().zip(0..);
+    let of_one = routes.map(|(route, n)| Outbound { mark: Mark { id: 300, n, of: 3 }, ..outbound(300, route) });
+    running.relay.publish(of_one.collect());
+    eventually("all is settled", PATIENCE, async || running.relay.pending() == 0).await;
+    assert_eq!(*running.stopped().await.narrowed.lock().unwrap(), [Settled { id: 300, of: 3, done: 0b101 }]);
+}
+
+#[tokio::test]
 async fn a_batch_whose_channel_ends_is_not_published() {
     let servers = Servers::claim().await;
     declared(&servers).await;

@@ -1,18 +1,14 @@
 //! Marks of the outbox: what they stand for, and what becomes of them.
 
-use axum::Router;
 use lapin::options::QueueDeclareOptions;
 use lapin::types::FieldTable;
-use lapin::{Channel, Connection, ConnectionProperties};
 use saga_core::Message;
 use saga_runtime::testing::{Servers, eventually};
 use saga_runtime::{Again, Outgoing, Output, StoreError, Writer};
-use tokio::task::JoinHandle;
 use tokio_postgres::Client;
-use tokio_util::sync::CancellationToken;
 
-use crate::failures::{listener, note, process};
-use crate::process::SOON;
+use crate::failures::{note, process};
+use crate::process::{Running, SOON};
 
 /// Sends these messages straight into queues, and these again.
 async fn send(writer: &Writer, send: &[(Message, &str)], again: &[(Message, &str)]) {
@@ -60,56 +56,41 @@ async fn a_mark_stands_for_what_a_transaction_sends_in_order_and_not_for_too_muc
 
 /// A process that sends notes into two queues, of which one is missing.
 struct Desk {
-    servers: Servers,
+    running: Running,
     client: Client,
-    channel: Channel,
-    _connection: Connection,
-    writer: Writer,
-    url: String,
-    stop: CancellationToken,
-    served: JoinHandle<()>,
 }
 
 impl Desk {
     async fn open() -> Self {
-        let servers = Servers::claim().await;
-        let database = servers.database("desk").await;
-        let (process, stop) = (process(&servers, &database), CancellationToken::new());
-        let client = database.migrate(&saga_runtime::store::no_migrations()).await;
-        let connection = Connection::connect(servers.amqp_url(), ConnectionProperties::default()).await.unwrap();
-        let channel = connection.create_channel().await.unwrap();
-        let writer = process.writer();
-        let listener = listener().await;
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let served = process.serve(listener, Router::new(), stop.clone());
-        let served = tokio::spawn(async move { served.await.unwrap() });
-        let desk = Self { servers, client, channel, _connection: connection, writer, url, stop, served };
+        let running = Running::start().await;
+        let client = running.database.connect().await;
+        let desk = Self { running, client };
         desk.declare("there").await;
         desk
     }
 
     async fn declare(&self, queue: &str) {
         let (options, none) = (QueueDeclareOptions { durable: true, ..Default::default() }, FieldTable::default());
-        self.channel.queue_declare(queue.into(), options, none).await.unwrap();
+        self.running.channel.queue_declare(queue.into(), options, none).await.unwrap();
     }
 
     /// How many AMQP messages wait in a queue.
     async fn waiting(&self, queue: &str) -> u32 {
         let options = QueueDeclareOptions { passive: true, ..Default::default() };
-        self.channel.queue_declare(queue.into(), options, FieldTable::default()).await.unwrap().message_count()
+        self.running.channel.queue_declare(queue.into(), options, FieldTable::default()).await.unwrap().message_count()
     }
 
     /// A figure of the process's.
     async fn metric(&self, name: &str) -> Option<i64> {
-        let page = reqwest::get(format!("{}/metrics", self.url)).await.unwrap().text().await.unwrap();
-        page.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
+        let (_, page) = self.running.get("/metrics").await;
+        page.as_str()?.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
     }
 
     /// Sends three notes, of which the second finds no queue, and waits until the others are there, in one AMQP message.
     async fn send_one_too_many(&self) {
         let [first, second, third] = &notes(0..3)[..] else { panic!("three notes") };
         let send_these = [(first.clone(), "there"), (second.clone(), "missing"), (third.clone(), "there")];
-        send(&self.writer, &send_these, &[]).await;
+        send(&self.running.writer, &send_these, &[]).await;
         eventually("the others are published", SOON, async || self.waiting("there").await == 1).await;
     }
 
@@ -126,9 +107,7 @@ impl Desk {
     }
 
     async fn close(self) {
-        self.stop.cancel();
-        self.served.await.unwrap();
-        drop(self.servers);
+        self.running.stop().await;
     }
 }
 
@@ -148,7 +127,7 @@ async fn a_sweep_takes_marks_until_they_stand_for_a_thousand_messages_and_all_ar
     const MARKS: i64 = 17;
     let desk = Desk::open().await;
     let notes: Vec<(Message, &str)> = notes(0..64 * 17).into_iter().map(|note| (note, "missing")).collect();
-    send(&desk.writer, &notes, &[]).await;
+    send(&desk.running.writer, &notes, &[]).await;
     eventually("none is published", SOON, async || desk.metric("relay_returned_total").await >= Some(64 * MARKS)).await;
     desk.client.execute("UPDATE outbox SET claimed_at = claimed_at - interval '1 hour'", &[]).await.unwrap();
     let taken = async || {
@@ -179,7 +158,7 @@ async fn a_mark_that_somebody_else_narrowed_loses_nothing_by_it() {
     desk.send_one_too_many().await;
     // Whatever else is published is dealt with behind it.
     desk.client.batch_execute("DROP TRIGGER narrow ON outbox").await.unwrap();
-    send(&desk.writer, &[(note(9, "the next"), "there")], &[]).await;
+    send(&desk.running.writer, &[(note(9, "the next"), "there")], &[]).await;
     let left = [["note 1 missing", "note 2 there"]];
     eventually("the next one's mark is gone", SOON, async || marked(&desk.client).await == left).await;
     desk.mend().await;

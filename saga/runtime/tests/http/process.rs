@@ -13,7 +13,7 @@ use saga_runtime::broker::batch::Batches;
 use saga_runtime::config::ProcessConfig;
 use saga_runtime::testing::{Database, Servers, eventually, process_config};
 use saga_runtime::{
-    Decided, Handler, Handling, Process, ProcessError, Secret, Spec, Transaction, Verdict, clock, store,
+    Decided, Handler, Handling, Process, ProcessError, Secret, Spec, Transaction, Verdict, Writer, clock, store,
 };
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -72,6 +72,7 @@ pub(crate) struct Running {
     pub(crate) database: Database,
     pub(crate) closed: Arc<AtomicBool>,
     pub(crate) channel: Channel,
+    pub(crate) writer: Writer,
     _connection: Connection,
     http: reqwest::Client,
     url: String,
@@ -86,11 +87,12 @@ impl Running {
         let database = servers.database("desk").await;
         let closed = Arc::new(AtomicBool::new(false));
         let shutdown = CancellationToken::new();
-        let (url, served) = serve(&servers, &database, &closed, &shutdown).await;
+        let (url, writer, served) = serve(&servers, &database, &closed, &shutdown).await;
         let connection = Connection::connect(servers.amqp_url(), ConnectionProperties::default()).await.unwrap();
         let channel = connection.create_channel().await.unwrap();
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        let running = Self { servers, database, closed, channel, _connection: connection, http, url, shutdown, served };
+        let running =
+            Self { servers, database, closed, channel, writer, _connection: connection, http, url, shutdown, served };
         eventually("the desk is ready", SOON, async || running.get("/readyz").await.0 == 200).await;
         running
     }
@@ -188,14 +190,15 @@ async fn serve(
     database: &Database,
     closed: &Arc<AtomicBool>,
     shutdown: &CancellationToken,
-) -> (String, JoinHandle<()>) {
+) -> (String, Writer, JoinHandle<()>) {
     let spec = Spec { name: "desk", version: "1.2.3", topology: &TOPOLOGY, migrations: store::no_migrations() };
     let mut process = Process::new(spec, process_config(database, servers)).unwrap();
     process.consume("notes.taken", Arc::new(Desk { ids: process.ids(), closed: Arc::clone(closed) }));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
+    let writer = process.writer();
     let served = process.serve(listener, Router::new(), shutdown.clone());
-    (url, tokio::spawn(async move { served.await.unwrap() }))
+    (url, writer, tokio::spawn(async move { served.await.unwrap() }))
 }
 
 #[tokio::test]

@@ -82,8 +82,8 @@ pub(super) async fn prepare(ground: &Ground, plan: &Plan, before: usize) -> Resu
     let all = pets.buffer_unordered(HANDS).try_collect().await?;
     let client = Client::builder().no_proxy().timeout(PATIENCE).tcp_nodelay(true).build();
     let client = client.map_err(|error| Trouble::Unmet(error.to_string()))?;
-    let ordered_at = if plan.reserve { 1 } else { plan.copies };
-    let urls = ground.urls.iter().take(ordered_at);
+    let copies = if plan.reserve { 1 } else { plan.copies };
+    let urls = ground.urls.iter().take(copies);
     let urls = urls.map(|urls| format!("{}/api/v3/store/order", urls.orders)).collect();
     Ok(Orders { all, counter: Counter { client, urls, fail: plan.fail } })
 }
