@@ -7,6 +7,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::facts::{Facts, FactsError};
+use crate::instance::{Instance, Phase, StepState};
 use crate::message::{Body, Message, PayloadError};
 
 /// Computes the data of a command from what the saga knows.
@@ -243,18 +244,22 @@ impl Definition {
         rows.filter(move |(_, other)| other.starter() == Some(step)).map(|(row, _)| row)
     }
 
-    /// Whether nothing comes of an answer but that note is taken of it: it starts another step by itself, in every run, and
-    /// nothing else can go on before that one is answered.
+    /// The answers of which nothing comes until all of them are there, but that note is taken of each.
     #[must_use]
-    pub fn only_notes(&self, answer: &str) -> bool {
-        let Some(row) = self.steps.iter().position(|step| step.done == answer) else { return false };
-        let step = &self.steps[row];
-        let mut below = self.steps[row + 1..].iter().take_while(|other| other.kind == step.kind);
-        let decided = below.find_map(|other| match other.start {
-            Start::Command { .. } | Start::Wait => Some(false),
-            Start::Event { of, .. } => (of == step.name && other.condition.is_none()).then_some(true),
+    pub fn awaited(&self, saga: &Instance) -> Vec<&'static str> {
+        let side = match saga.phase {
+            Phase::Running => Kind::Compensatable,
+            Phase::Completing => Kind::Retriable,
+            Phase::Prepared | Phase::Compensating | Phase::Completed | Phase::Rejected | Phase::Cancelled => {
+                return Vec::new();
+            }
+        };
+        let rows = self.steps.iter().zip(&saga.steps).filter(|(step, _)| step.kind == side);
+        // The next command goes out when all above it are settled.
+        let above = rows.take_while(|(step, record)| {
+            !(matches!(step.start, Start::Command { .. }) && record.state == StepState::Pending)
         });
-        decided.unwrap_or(false)
+        above.filter(|(_, record)| !record.is_settled()).map(|(step, _)| step.done).collect()
     }
 
     /// The row of the pivot.

@@ -6,6 +6,7 @@
 use futures_util::future::BoxFuture;
 use saga_core::{Message, MessageRef, PayloadError, Time};
 
+use crate::awaited::Awaited;
 use crate::error::StoreError;
 use crate::store::{Transaction, Writes};
 
@@ -33,6 +34,11 @@ pub trait Handler: Send + Sync + 'static {
     /// handled with the next message of its queue that does hurry, or when it was in hand for 20 ms.
     fn hurries(&self, _kind: &str) -> bool {
         true
+    }
+
+    /// What the sagas that it decides for wait for: of their answers, it says which hurry.
+    fn awaited(&self) -> Option<&Awaited> {
+        None
     }
 }
 

@@ -4,6 +4,7 @@
 //! [`Handler`] each, and HTTP. What a handler returns is stored with the handler's own changes in
 //! one transaction and published afterwards; see `docs/architecture.md` for one delivery in full.
 
+mod awaited;
 pub mod broker;
 pub mod check;
 pub mod clock;
@@ -24,6 +25,7 @@ pub mod telemetry;
 pub mod testing;
 mod turns;
 
+pub use awaited::Awaited;
 pub use check::{Check, Disagreement, Looked};
 pub use error::{Remedy, StoreError};
 pub use handler::{Again, Decided, Handler, Handling, Outgoing, Output, Verdict};

@@ -18,18 +18,23 @@ use uuid::Uuid;
 use super::connection::{ANSWER, Broker, Pause, Purpose, Session, open_channel};
 use super::error::{BrokerError, within};
 use super::reader::look_at;
+use super::hand::{Arrived, Hand, Taken, Unsettled};
 use super::{Deliver, Incoming, arrived};
 use crate::turns::{Turn, Turns};
 
 /// How many messages the broker hands out before it waits for acknowledgements.
 pub const PREFETCH: u16 = 256;
-/// Once so many messages are in hand, no more are taken. Those of one AMQP message are taken together.
+/// Once so many messages are in hand that wait for nothing, no more are taken. Those of one AMQP message are taken together.
 pub const BATCH: usize = 128;
+/// With so many messages in hand nothing waits for company any more.
+const MOST_MESSAGES: usize = 1_024;
 /// A message that was delivered this often before is handled alone: it may be what crashed us.
 const ALONE: u32 = 2;
 /// How long acknowledgements are gathered: each that goes alone is one more entry that RabbitMQ writes to its log, and costs
 /// it as much as a message. Should the process die meanwhile, so many more messages come again, and are known.
 const GATHER: Duration = Duration::from_millis(50);
+/// With so many deliveries in hand nothing waits for company any more: the broker must have some left to hand out.
+const MOST_IN_HAND: usize = 160;
 /// How many deliveries may wait for their acknowledgement: far less than the prefetch, so that it never runs dry.
 const MOST_UNACKNOWLEDGED: u64 = 64;
 /// How long a batch may go on when its connection has ended, or the process is stopping.
@@ -120,17 +125,14 @@ struct Taker {
     broker: Broker,
     over: CancellationToken,
     cancelled: bool,
+    hand: Hand,
+    unsettled: Unsettled,
+    /// Everything up to this number is acknowledged.
     acknowledged: u64,
-    done: Option<Done>,
+    /// Until when the acknowledgement of what was handled since may wait.
+    acknowledge_by: Option<Instant>,
     /// What lay in the queue when it was subscribed to: it is handled once everything up to this number is.
     behind: Option<u64>,
-}
-
-/// What is handled and not acknowledged: everything up to this number, and until when it may wait.
-#[derive(Clone, Copy)]
-struct Done {
-    last: u64,
-    until: Instant,
 }
 
 /// Where this consumer stands among those of the process's other copies, by lot, for each queue anew. RabbitMQ gives messages
@@ -142,19 +144,6 @@ fn rank() -> FieldTable {
     let (mut arguments, (_, lot, ..)) = (FieldTable::default(), Uuid::new_v4().as_fields());
     arguments.insert("x-priority".into(), AMQPValue::LongInt(i32::from(lot)));
     arguments
-}
-
-/// Messages that are handled together, and the number that acknowledges them; none while other messages of the last one's
-/// AMQP message are still to come.
-struct Batch {
-    messages: Vec<Incoming>,
-    last: Option<u64>,
-}
-
-/// The messages of one AMQP message, and its number.
-struct Arrived {
-    messages: Vec<Incoming>,
-    tag: u64,
 }
 
 impl Taker {
@@ -174,9 +163,20 @@ impl Taker {
         let consume = channel.basic_consume(subscription.queue.into(), "".into(), options, arguments);
         let consumer = within(ANSWER, format!("consuming {}", subscription.queue), consume).await?;
         let tag = consumer.tag();
-        let (cancelled, acknowledged, done) = (false, 0, None);
-        let mut taker =
-            Self { subscription, channel, consumer, tag, broker, over, cancelled, acknowledged, done, behind };
+        let mut taker = Self {
+            subscription,
+            channel,
+            consumer,
+            tag,
+            broker,
+            over,
+            cancelled: false,
+            hand: Hand::default(),
+            unsettled: Unsettled::default(),
+            acknowledged: 0,
+            acknowledge_by: None,
+            behind,
+        };
         taker.handled_up_to(0);
         Ok(taker)
     }
@@ -190,8 +190,8 @@ impl Taker {
     }
 
     async fn run(mut self, turns: Turns) -> Result<(), BrokerError> {
-        while let Some((arrived, _turn)) = self.take(&turns).await? {
-            for batch in batches(arrived) {
+        while let Some((taken, _turn)) = self.take(&turns).await? {
+            for batch in batches(taken) {
                 if self.over.is_cancelled() || !self.handle(batch).await? {
                     return self.leave().await;
                 }
@@ -200,32 +200,18 @@ impl Taker {
         self.leave().await
     }
 
-    /// Waits for messages to handle and for a turn, and takes what is there by then. `None` when it is over.
-    async fn take(&mut self, turns: &Turns) -> Result<Option<(Vec<Arrived>, Turn)>, BrokerError> {
-        let (mut all, mut count, mut until_when) = (Vec::new(), 0, None::<Instant>);
+    /// Waits for messages to handle and for a turn, and takes what it is time for by then. `None` when it is over.
+    async fn take(&mut self, turns: &Turns) -> Result<Option<(Vec<Taken>, Turn)>, BrokerError> {
         let quiet = Instant::now() + QUIET;
-        while count < BATCH {
-            let next = tokio::select! {
+        while !self.hand.is_time() {
+            tokio::select! {
                 biased;
                 () = self.over.cancelled() => return Ok(None),
-                next = self.consumer.next() => self.arrived(next)?,
-                () = until(until_when) => break,
-                () = until(self.done.map(|done| done.until)) => {
-                    self.acknowledge().await?;
-                    continue;
-                }
-                () = until(self.behind.filter(|_| all.is_empty()).map(|_| quiet)) => {
-                    self.handled_up_to(u64::MAX);
-                    continue;
-                }
-            };
-            let company = self.company(&next);
-            count += next.messages.len();
-            all.push(next);
-            if company.is_zero() {
-                break;
+                next = self.consumer.next() => self.take_up(next)?,
+                () = until(self.hand.until()) => break,
+                () = until(self.acknowledge_by) => self.acknowledge().await?,
+                () = until(self.behind.filter(|_| self.hand.is_empty()).map(|_| quiet)) => self.handled_up_to(u64::MAX),
             }
-            until_when.get_or_insert_with(|| Instant::now() + company);
         }
         let mut taking = pin!(turns.take());
         let turn = loop {
@@ -233,17 +219,26 @@ impl Taker {
                 biased;
                 () = self.over.cancelled() => return Ok(None),
                 turn = &mut taking => break turn,
-                () = until(self.done.map(|done| done.until)) => self.acknowledge().await?,
+                () = until(self.acknowledge_by) => self.acknowledge().await?,
             }
         };
-        while count < BATCH
+        while !self.hand.is_full()
             && let Some(next) = self.consumer.next().now_or_never()
         {
-            let more = self.arrived(next)?;
-            count += more.messages.len();
-            all.push(more);
+            self.take_up(next)?;
         }
-        Ok(Some((all, turn)))
+        Ok(Some((self.hand.batch(Instant::now()), turn)))
+    }
+
+    fn take_up(&mut self, next: Option<lapin::Result<Delivery>>) -> Result<(), BrokerError> {
+        let arrived = self.arrived(next)?;
+        self.unsettled.add(&arrived);
+        let Subscription { queue, deliver } = &self.subscription;
+        self.hand.take_up(arrived, Instant::now(), |message| deliver.company(queue, message));
+        if self.unsettled.len() >= MOST_IN_HAND || self.hand.len() >= MOST_MESSAGES {
+            self.hand.hurry_all();
+        }
+        Ok(())
     }
 
     fn arrived(&self, next: Option<lapin::Result<Delivery>>) -> Result<Arrived, BrokerError> {
@@ -259,19 +254,13 @@ impl Taker {
         Ok(Arrived { messages, tag })
     }
 
-    /// Messages that share an AMQP message came the same way: the first speaks for all.
-    fn company(&self, arrived: &Arrived) -> Duration {
-        let Subscription { queue, deliver } = &self.subscription;
-        arrived.messages.first().map_or(Duration::ZERO, |message| deliver.company(queue, message))
-    }
-
-    /// Has a batch handled and acknowledges it. False when it was given up, as it may be when this
-    /// is over.
-    async fn handle(&mut self, batch: Batch) -> Result<bool, BrokerError> {
+    /// Has a batch handled, and acknowledges it in time. False when it was given up, as it may be when this is over.
+    async fn handle(&mut self, batch: Vec<Taken>) -> Result<bool, BrokerError> {
         let (queue, deliver) = (self.subscription.queue, Arc::clone(&self.subscription.deliver));
+        let (tags, messages): (Vec<u64>, Vec<Incoming>) = batch.into_iter().map(|t| (t.tag, t.message)).unzip();
         // What came before may come again, should one of its neighbours crash us: it is settled at once.
-        let again = batch.messages.iter().any(|message| message.delivery_count > 0);
-        let mut work = deliver.deliver(queue, batch.messages);
+        let again = messages.iter().any(|message| message.delivery_count > 0);
+        let mut work = deliver.deliver(queue, messages);
         let done = tokio::select! {
             done = &mut work => done,
             () = self.over.cancelled() => {
@@ -285,23 +274,25 @@ impl Taker {
             return if self.over.is_cancelled() { Ok(false) } else { Err(BrokerError::GivenUp(queue)) };
         }
         self.broker.counters().batches.inc();
-        if let Some(last) = batch.last {
-            self.handled_up_to(last);
-            let until = self.done.map_or_else(|| Instant::now() + GATHER, |done| done.until);
-            self.done = Some(Done { last, until });
-            if again || last - self.acknowledged >= MOST_UNACKNOWLEDGED || until <= Instant::now() {
-                self.acknowledge().await?;
-            }
+        tags.into_iter().for_each(|tag| self.unsettled.settle(tag));
+        let settled = self.unsettled.settled();
+        self.handled_up_to(settled);
+        let by = *self.acknowledge_by.get_or_insert_with(|| Instant::now() + GATHER);
+        if again || settled - self.acknowledged >= MOST_UNACKNOWLEDGED || by <= Instant::now() {
+            self.acknowledge().await?;
         }
         Ok(true)
     }
 
-    /// Batches are handled one after the other, so everything before the last one is settled.
+    /// Acknowledges everything before the first message that is not handled.
     async fn acknowledge(&mut self) -> Result<(), BrokerError> {
-        let (queue, Some(Done { last, .. })) = (self.subscription.queue, self.done.take()) else { return Ok(()) };
-        let acknowledging = self.channel.basic_ack(last, BasicAckOptions { multiple: true });
-        within(ANSWER, format!("acknowledging messages of {queue}"), acknowledging).await?;
-        self.acknowledged = last;
+        self.acknowledge_by = None;
+        let (queue, settled) = (self.subscription.queue, self.unsettled.settled());
+        if settled > self.acknowledged {
+            let acknowledging = self.channel.basic_ack(settled, BasicAckOptions { multiple: true });
+            within(ANSWER, format!("acknowledging messages of {queue}"), acknowledging).await?;
+            self.acknowledged = settled;
+        }
         Ok(())
     }
 
@@ -332,22 +323,14 @@ async fn until(moment: Option<Instant>) {
 }
 
 /// Messages in their order, in runs that may be handled together.
-fn batches(all: Vec<Arrived>) -> Vec<Batch> {
-    let mut batches: Vec<Batch> = Vec::new();
-    let mut joinable = false;
-    for Arrived { messages, tag } in all {
-        let alone = messages.iter().any(|message| message.delivery_count >= ALONE);
+fn batches(all: Vec<Taken>) -> Vec<Vec<Taken>> {
+    let mut batches: Vec<Vec<Taken>> = Vec::new();
+    let alone = |taken: &Taken| taken.message.delivery_count >= ALONE;
+    for taken in all {
         match batches.last_mut() {
-            _ if alone => {
-                batches.extend(messages.into_iter().map(|message| Batch { messages: vec![message], last: None }))
-            }
-            Some(batch) if joinable => batch.messages.extend(messages),
-            _ => batches.push(Batch { messages, last: None }),
+            Some(batch) if !alone(&taken) && !batch.last().is_some_and(alone) => batch.push(taken),
+            _ => batches.push(vec![taken]),
         }
-        if let Some(batch) = batches.last_mut() {
-            batch.last = Some(tag);
-        }
-        joinable = !alone;
     }
     batches
 }

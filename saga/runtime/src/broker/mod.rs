@@ -11,6 +11,7 @@ pub mod consumer;
 mod counters;
 mod error;
 mod gate;
+mod hand;
 mod held;
 mod incoming;
 mod look;
@@ -22,10 +23,12 @@ mod stream;
 pub mod topology;
 mod window;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use saga_core::{Message, Route};
+use uuid::Uuid;
 
 use crate::error::StoreError;
 
@@ -51,16 +54,43 @@ pub trait Deliver: Send + Sync + 'static {
     /// The batch was given up: nothing may be acknowledged.
     fn deliver<'a>(&'a self, queue: &'static str, batch: Vec<Incoming>) -> BoxFuture<'a, Result<(), GivenUp>>;
 
-    /// How long a message may wait for company once it was taken; the same for all that may wait. One that may not begins a
-    /// batch, and the others go with it.
-    fn company(&self, _queue: &'static str, _message: &Incoming) -> Duration {
-        Duration::ZERO
+    /// What a message may wait for once it was taken; as long as nobody says otherwise, for nothing.
+    fn company(&self, _queue: &'static str, _message: &Incoming) -> Company {
+        Company::default()
     }
 
     /// Waits until batches can be handled; none is taken before.
     fn ready(&self) -> BoxFuture<'_, ()> {
         Box::pin(std::future::ready(()))
     }
+}
+
+/// What a message may wait for once it was taken.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Company {
+    /// The saga that it belongs to: when it is handled, so is what else waits of that saga.
+    pub saga: Option<Uuid>,
+    /// What it waits for.
+    pub waits: Waits,
+}
+
+/// What a message may wait for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Waits {
+    /// For nothing: it begins a batch.
+    #[default]
+    No,
+    /// For the next batch of its queue, and no longer than this.
+    ForBatch(Duration),
+    /// Until messages of all these types of its saga are in hand.
+    ForAll {
+        /// Its own type, one of them.
+        kind: &'static str,
+        /// The types.
+        all: Arc<[&'static str]>,
+        /// No longer than this.
+        patience: Duration,
+    },
 }
 
 /// A batch is left to others: the process is stopping, or cannot reach its database.

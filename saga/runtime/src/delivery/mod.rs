@@ -24,7 +24,7 @@ use futures_util::future::BoxFuture;
 use saga_core::Topology;
 use tokio_util::sync::CancellationToken;
 
-use crate::broker::{Deliver, GivenUp, Incoming};
+use crate::broker::{Company, Deliver, GivenUp, Incoming, Waits};
 use crate::clock;
 use crate::error::{Remedy, StoreError};
 use crate::handler::Handler;
@@ -42,7 +42,7 @@ const MOST_ATTEMPTS: u32 = 20;
 /// How often a message alone is run again at once, when others were first.
 const AT_ONCE: u32 = 5;
 /// How long a message for which nobody waits may wait for one that hurries: a few times what a saga takes from one step to
-/// the next, so that at rest, too, it goes with the next of its saga.
+/// the next.
 const COMPANY: Duration = Duration::from_millis(20);
 /// How many messages that are due are taken in one transaction.
 pub(crate) const DUE_AT_ONCE: u16 = 64;
@@ -105,13 +105,17 @@ impl Deliver for Delivery {
         })
     }
 
-    /// By its route, as it is not parsed yet: it may wait where all types may that go that way.
-    fn company(&self, queue: &'static str, message: &Incoming) -> Duration {
-        let Some(handler) = self.handlers.get(queue) else { return Duration::ZERO };
+    /// By what its saga waits for, if the handler knows; else by its route, as it is not parsed yet: it may wait where all
+    /// types may that go that way.
+    fn company(&self, queue: &'static str, message: &Incoming) -> Company {
+        let Some(handler) = self.handlers.get(queue) else { return Company::default() };
+        if let Some(awaited) = handler.awaited() {
+            return awaited.company(message);
+        }
         let types = self.topology.types.iter();
         let mut routed = types.filter(|t| t.exchange == message.exchange && t.key == message.routing_key).peekable();
         let hurries = routed.peek().is_none() || routed.any(|t| handler.hurries(t.name));
-        if hurries { Duration::ZERO } else { COMPANY }
+        Company { saga: None, waits: if hurries { Waits::No } else { Waits::ForBatch(COMPANY) } }
     }
 
     fn ready(&self) -> BoxFuture<'_, ()> {

@@ -50,13 +50,13 @@ async fn a_message_waits_only_where_all_that_comes_its_way_may() {
     let delivery = delivery();
     let company = |queue: &'static str, exchange: &str, key: &str| {
         let message = Incoming::written_down(Vec::new(), exchange.to_owned(), key.to_owned(), json!({}));
-        delivery.company(queue, &message)
+        delivery.company(queue, &message).waits
     };
-    assert_eq!(company("notes", "things", "news"), COMPANY);
-    assert_eq!(company("notes", "things", "asked"), Duration::ZERO);
-    assert_eq!(company("notes", "things", "both"), Duration::ZERO, "who knows which of the two it is");
-    assert_eq!(company("notes", "things", "unheard-of"), Duration::ZERO);
-    assert_eq!(company("notes", "elsewhere", "news"), Duration::ZERO);
-    assert_eq!(company("notes", "", "news"), Duration::ZERO, "sent again straight into the queue: somebody waits");
-    assert_eq!(company("nobodys", "things", "news"), Duration::ZERO);
+    assert_eq!(company("notes", "things", "news"), Waits::ForBatch(COMPANY));
+    assert_eq!(company("notes", "things", "asked"), Waits::No);
+    assert_eq!(company("notes", "things", "both"), Waits::No, "who knows which of the two it is");
+    assert_eq!(company("notes", "things", "unheard-of"), Waits::No);
+    assert_eq!(company("notes", "elsewhere", "news"), Waits::No);
+    assert_eq!(company("notes", "", "news"), Waits::No, "sent again straight into the queue: somebody waits");
+    assert_eq!(company("nobodys", "things", "news"), Waits::No);
 }

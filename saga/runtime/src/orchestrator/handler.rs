@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::store::Sagas;
 use super::{Orchestrator, output, refused};
+use crate::awaited::Awaited;
 use crate::handler::{Decided, Handler, Handling, Verdict};
 use crate::store::Transaction;
 
@@ -25,8 +26,8 @@ impl Handler for Orchestrator {
         false
     }
 
-    fn hurries(&self, kind: &str) -> bool {
-        !self.noted.contains(kind)
+    fn awaited(&self) -> Option<&Awaited> {
+        Some(&self.awaited)
     }
 }
 

@@ -11,13 +11,14 @@ mod store;
 mod wake;
 mod words;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use refinery::Runner;
 use saga_core::{Decision, Definition, Direction, Engine, Ids, Input, Instance, Note, Refusal, Time, Timings};
 
+use crate::awaited::Awaited;
 use crate::handler::{Again, Outgoing, Output, Verdict};
 use crate::metrics::Metrics;
 use crate::store::Writes;
@@ -44,8 +45,7 @@ pub fn migrations() -> Runner {
 /// Runs sagas of any number of definitions, and of any version that still has sagas under way.
 pub struct Orchestrator {
     engines: BTreeMap<(&'static str, u16), Engine>,
-    /// The types of messages that are only noted, by every definition that takes them.
-    noted: BTreeSet<&'static str>,
+    awaited: Awaited,
     metrics: Arc<Metrics>,
 }
 
@@ -56,13 +56,11 @@ impl Orchestrator {
     /// An orchestrator of these definitions.
     #[must_use]
     pub fn new(definitions: Vec<Definition>, ids: &Ids, timings: Timings, metrics: Arc<Metrics>) -> Self {
-        let only_noted = |kind: &&str| definitions.iter().all(|d| !d.takes().contains(*kind) || d.only_notes(kind));
-        let noted = definitions.iter().flat_map(Definition::takes).filter(only_noted).collect();
         let engine = |definition: Definition| {
             let key = (definition.name, definition.version);
             (key, Engine { definition, ids: ids.clone(), timings, source: SOURCE })
         };
-        Self { noted, engines: definitions.into_iter().map(engine).collect(), metrics }
+        Self { awaited: Awaited::default(), engines: definitions.into_iter().map(engine).collect(), metrics }
     }
 
     /// The newest definition of this name.
@@ -128,6 +126,8 @@ impl Orchestrator {
     }
 
     fn observe(&self, before: Option<&Instance>, next: &Instance) {
+        let awaited = self.engine_of(next).map(|engine| engine.definition.awaited(next));
+        self.awaited.remember(next.id, awaited.unwrap_or_default());
         if before.is_none() {
             self.metrics.saga_started(&next.definition);
         }

@@ -204,6 +204,7 @@ impl Marks for MemoryMarks {
     }
 }
 
+type Patience = Box<dyn Fn(&Incoming) -> Company + Send + Sync>;
 type Answer = Box<dyn Fn(&[Incoming]) -> Result<(), GivenUp> + Send + Sync>;
 
 /// Writes down what is delivered, and does as it is told.
@@ -213,8 +214,7 @@ pub(crate) struct Recorder {
     pub(crate) gate: Semaphore,
     /// Whether it takes messages.
     door: watch::Receiver<bool>,
-    /// How long events may wait for company.
-    company: Duration,
+    company: Patience,
     answer: Answer,
 }
 
@@ -236,15 +236,16 @@ impl Recorder {
         Arc::new(Self { gate: Semaphore::new(0), ..Self::willing() })
     }
 
-    /// One whose events may wait so long for company.
-    pub(crate) fn patient(company: Duration) -> Arc<Self> {
-        Arc::new(Self { company, ..Self::willing() })
+    /// One whose messages may wait for company.
+    pub(crate) fn patient(company: impl Fn(&Incoming) -> Company + Send + Sync + 'static) -> Arc<Self> {
+        Arc::new(Self { company: Box::new(company), ..Self::willing() })
     }
 
     /// One that takes everything, and at once.
     fn willing() -> Self {
         let (gate, door) = (Semaphore::new(Semaphore::MAX_PERMITS), watch::Sender::new(true).subscribe());
-        Self { batches: Mutex::default(), gate, door, company: Duration::ZERO, answer: Box::new(|_| Ok(())) }
+        let company = Box::new(|_: &Incoming| Company::default());
+        Self { batches: Mutex::default(), gate, door, company, answer: Box::new(|_| Ok(())) }
     }
 
     pub(crate) fn numbers(&self) -> Vec<i64> {
@@ -266,9 +267,9 @@ impl Deliver for Recorder {
         })
     }
 
-    fn company(&self, queue: &'static str, message: &Incoming) -> Duration {
+    fn company(&self, queue: &'static str, message: &Incoming) -> Company {
         assert_eq!(queue, WORK);
-        if message.exchange == "things" { self.company } else { Duration::ZERO }
+        (self.company)(message)
     }
 
     fn ready(&self) -> BoxFuture<'_, ()> {
