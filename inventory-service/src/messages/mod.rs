@@ -43,7 +43,7 @@ impl Messages {
         requests.iter().flatten().for_each(|request| request.touches(&mut touched));
         // The effects first: what they say is then true of the rows that are read after them.
         let steps = requests.iter().flatten().filter_map(Request::step).map(|step| step.key());
-        let (effects, before) = together(Effects::lock(on, steps), store::lock(on, touched)).await?;
+        let (effects, before) = together(Effects::lock(on, steps), store::lock(on, &touched)).await?;
         let (warehouse, pets) = before.clone();
         let mut inventory = Inventory { warehouse, pets, effects };
         let answers = answers(&self.ids, now);

@@ -36,9 +36,9 @@ pub struct Touched {
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn lock(on: &Transaction<'_>, touched: Touched) -> Result<(Warehouse, Generations), StoreError> {
+pub async fn lock(on: &Transaction<'_>, touched: &Touched) -> Result<(Warehouse, Generations), StoreError> {
     let (pets, warehouse) =
-        together(pets::lock(on, &touched.pets), warehouse::lock(on, &touched.sagas, touched.supplies)).await?;
+        together(pets::lock(on, &touched.pets), warehouse::lock(on, &touched.sagas, &touched.supplies)).await?;
     Ok((warehouse, pets))
 }
 

@@ -1,10 +1,13 @@
 //! Rows of supplies, as a client reads and sets them one by one.
 
+use std::collections::BTreeSet;
+
 use saga_contract::{Money, Sku};
 use saga_runtime::core::Time;
 use saga_runtime::store::{Statements, Writes, execute, query, query_opt};
 use saga_runtime::{StoreError, Transaction, values};
 use tokio_postgres::Row;
+use uuid::Uuid;
 
 use super::{corrupt, from_bigint, to_bigint};
 use crate::domain::Stock;
@@ -25,7 +28,7 @@ const LOCK: &str = "
 
 const LOCK_ALL: &str = "
     SELECT sku, on_hand, reserved, taken, price, currency, version FROM stock
-    WHERE sku = ANY($1) ORDER BY sku FOR UPDATE";
+    WHERE sku = ANY($1::text[] || ARRAY(SELECT sku FROM reservations WHERE saga_id = ANY($2))) ORDER BY sku FOR UPDATE";
 
 const UPDATE: &str = "
     UPDATE stock s
@@ -74,11 +77,18 @@ pub async fn save_set(on: &Transaction<'_>, stock: &Stock, expected: u64, now: T
     writes(&[(stock, expected)], now).send(on).await
 }
 
-pub(super) async fn lock(on: &Transaction<'_>, skus: &[&str]) -> Result<Vec<Stock>, StoreError> {
-    if skus.is_empty() {
+/// Locks these supplies and those that are reserved for these sagas, whose reservations are locked.
+pub(super) async fn lock(
+    on: &Transaction<'_>,
+    skus: &BTreeSet<Sku>,
+    sagas: &BTreeSet<Uuid>,
+) -> Result<Vec<Stock>, StoreError> {
+    if skus.is_empty() && sagas.is_empty() {
         return Ok(Vec::new());
     }
-    query(on, LOCK_ALL, &[&skus]).await?.iter().map(read).collect()
+    let skus: Vec<&str> = skus.iter().map(Sku::as_str).collect();
+    let sagas: Vec<Uuid> = sagas.iter().copied().collect();
+    query(on, LOCK_ALL, &[&skus, &sagas]).await?.iter().map(read).collect()
 }
 
 /// Supplies, each with the version at which it was locked.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use saga_contract::{Items, PricedItem, Quantity, Sku};
 use saga_runtime::core::Time;
-use saga_runtime::store::{Value, Writes, query};
+use saga_runtime::store::{Value, Writes, query, together};
 use saga_runtime::{StoreError, Transaction, values};
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -37,12 +37,10 @@ type Entry<'a> = (&'a Uuid, &'a Reservation);
 pub(super) async fn lock(
     on: &Transaction<'_>,
     sagas: &BTreeSet<Uuid>,
-    mut supplies: BTreeSet<Sku>,
+    supplies: &BTreeSet<Sku>,
 ) -> Result<Warehouse, StoreError> {
-    let reservations = lock_reservations(on, sagas).await?;
-    supplies.extend(reservations.values().flat_map(|known| &known.items).map(|line| line.sku.clone()));
-    let skus: Vec<&str> = supplies.iter().map(Sku::as_str).collect();
-    Ok(Warehouse::new(stock::lock(on, &skus).await?, reservations))
+    let (reservations, stock) = together(lock_reservations(on, sagas), stock::lock(on, supplies, sagas)).await?;
+    Ok(Warehouse::new(stock, reservations))
 }
 
 pub(super) fn writes(before: &Warehouse, after: &Warehouse, now: Time) -> Writes {

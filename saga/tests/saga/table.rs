@@ -2,14 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::Arc;
 
 use idforge::Salt;
 use saga::order_saga::order_saga;
 use saga_contract::{DEFAULT_DOMAIN, TOPOLOGY, queues};
-use saga_core::{Definition, Ids, MessageType, Start, Timings, mermaid};
-use saga_runtime::Handler;
-use saga_runtime::orchestrator::Orchestrator;
+use saga_core::{Definition, Ids, MessageType, Start, mermaid};
 
 fn definition() -> Definition {
     let salt = Salt::new("a salt for tests alone").unwrap();
@@ -29,15 +26,6 @@ fn the_orchestrators_queue_takes_exactly_what_the_table_reads() {
     let arriving: BTreeSet<&str> =
         TOPOLOGY.types.iter().map(|kind| kind.name).filter(|name| takers(name).contains(queues::SAGA_INBOX)).collect();
     assert_eq!(arriving, definition().takes());
-}
-
-#[test]
-fn the_orchestrator_hurries_with_all_that_somebody_waits_for() {
-    let ids = Ids::new(&Salt::new("a salt for tests alone").unwrap(), DEFAULT_DOMAIN);
-    let orchestrator = Orchestrator::new(vec![definition()], &ids, Timings::default(), Arc::default());
-    let patient: Vec<&str> = definition().takes().into_iter().filter(|kind| !orchestrator.hurries(kind)).collect();
-    assert_eq!(patient, ["ORDER_APPROVED", "PET_RESERVED"]);
-    assert!(orchestrator.hurries("UNHEARD_OF"), "it is parked at once");
 }
 
 #[test]

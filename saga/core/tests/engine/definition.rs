@@ -89,25 +89,32 @@ fn it_takes_its_start_and_every_answer_of_the_table() {
 }
 
 #[test]
-fn it_only_notes_the_answers_that_start_other_steps_by_themselves() {
-    let definition = order(0);
-    let noted: Vec<&str> = definition.takes().into_iter().filter(|kind| definition.only_notes(kind)).collect();
-    assert_eq!(noted, ["ORDER_APPROVED", "PET_RESERVED"]);
-    assert!(!definition.only_notes("RESERVE_PET"));
+fn an_order_awaits_all_answers_on_its_side_of_the_pivot_before_anything_comes_of_them() {
+    let awaited = |story: &Story| story.engine.definition.awaited(story.saga());
+    let story = an_order();
+    assert_eq!(awaited(&story), ["PET_RESERVED", "ORDER_CREATED", "INVENTORY_RESERVED"]);
+    let story = story.given([inventory_reserved()]);
+    assert_eq!(awaited(&story), ["PET_RESERVED", "ORDER_CREATED"]);
+    let story = story.given([pet_reserved(), order_created()]);
+    assert_eq!(awaited(&story), [""; 0], "it waits for a person's word");
+    let story = story.given([granted()]);
+    assert_eq!(awaited(&story), ["ORDER_APPROVED", "PET_SOLD", "INVENTORY_COMMITTED"]);
+    let story = story.given([order_approved(), pet_sold(), inventory_committed()]);
+    assert_eq!(awaited(&story), [""; 0]);
+    assert_eq!(awaited(&an_order_for_a_pet()), ["PET_RESERVED", "ORDER_CREATED"]);
 }
 
 #[test]
-fn an_answer_on_which_the_orchestrator_may_have_to_act_is_more_than_noted() {
-    let notes = |change: Change| {
-        let mut steps = order_steps();
-        change(&mut steps);
-        let definition = Definition::new("changed", 1, "ORDER_REQUESTED", steps.leak(), |message| Ok(message.id));
-        definition.unwrap().only_notes("PET_RESERVED")
-    };
-    assert!(notes(|steps| steps[2].condition = Some(SOMETIMES)), "the order is created in every run");
-    assert!(!notes(|steps| (1..=2).for_each(|row| steps[row].condition = Some(SOMETIMES))), "it may be the last word");
-    assert!(!notes(|steps| steps[1].start = steps[0].start), "the next step is asked for at once");
-    assert!(notes(|steps| steps[2].start = steps[0].start), "what is asked for waits for what is not");
+fn what_is_being_undone_awaits_each_answer_by_itself() {
+    let story = an_order().given([pet_reserved(), inventory_refused()]);
+    assert_eq!(story.engine.definition.awaited(story.saga()), [""; 0]);
+}
+
+#[test]
+fn commands_in_a_row_go_out_as_soon_as_what_stands_above_them_is_answered() {
+    let awaited = |story: &Story| story.engine.definition.awaited(story.saga());
+    assert_eq!(awaited(&an_errand()), ["FIRST_DONE"]);
+    assert_eq!(awaited(&an_errand().given([first_done()])), ["SECOND_DONE"]);
 }
 
 #[test]

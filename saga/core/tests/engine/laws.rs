@@ -26,7 +26,24 @@ pub(crate) fn decide(
         assert_eq!(again.note, Note::Ignored("nothing is due"), "waking twice is waking once");
     }
     belongs_to_the_saga(engine, decision, now);
+    nothing_comes_of_an_answer_while_another_is_awaited(engine, saga, input, decision);
     outcome
+}
+
+/// So they may be put together before the saga is told of any.
+fn nothing_comes_of_an_answer_while_another_is_awaited(
+    engine: &Engine,
+    saga: Option<&Instance>,
+    input: Input<'_>,
+    decision: &Decision,
+) {
+    let (Some(saga), Input::Message(message), Note::Applied) = (saga, input, decision.note) else { return };
+    let mut awaited = engine.definition.awaited(saga);
+    let Some(at) = awaited.iter().position(|kind| *kind == message.kind).filter(|_| awaited.len() > 1) else { return };
+    awaited.remove(at);
+    assert!(decision.send.is_empty() && decision.resend.is_empty(), "{} leads to {decision:#?}", message.kind);
+    assert_eq!(decision.next.phase, saga.phase);
+    assert_eq!(engine.definition.awaited(&decision.next), awaited, "the others are still awaited");
 }
 
 fn survives_storage(next: &Instance) {

@@ -17,8 +17,8 @@ use uuid::Uuid;
 
 use super::connection::{ANSWER, Broker, Pause, Purpose, Session, open_channel};
 use super::error::{BrokerError, within};
-use super::reader::look_at;
 use super::hand::{Arrived, Hand, Taken, Unsettled};
+use super::reader::look_at;
 use super::{Deliver, Incoming, arrived};
 use crate::turns::{Turn, Turns};
 
@@ -287,13 +287,17 @@ impl Taker {
     /// Acknowledges everything before the first message that is not handled.
     async fn acknowledge(&mut self) -> Result<(), BrokerError> {
         self.acknowledge_by = None;
-        let (queue, settled) = (self.subscription.queue, self.unsettled.settled());
+        let settled = self.unsettled.settled();
         if settled > self.acknowledged {
-            let acknowledging = self.channel.basic_ack(settled, BasicAckOptions { multiple: true });
-            within(ANSWER, format!("acknowledging messages of {queue}"), acknowledging).await?;
+            self.ack(settled, true).await?;
             self.acknowledged = settled;
         }
         Ok(())
+    }
+
+    async fn ack(&self, tag: u64, multiple: bool) -> Result<(), BrokerError> {
+        let doing = format!("acknowledging messages of {}", self.subscription.queue);
+        within(ANSWER, doing, self.channel.basic_ack(tag, BasicAckOptions { multiple })).await
     }
 
     async fn cancel(&mut self) {
@@ -307,6 +311,9 @@ impl Taker {
     /// Acknowledges what is handled, and gives back the rest of what was handed out.
     async fn leave(mut self) -> Result<(), BrokerError> {
         self.acknowledge().await?;
+        for tag in self.unsettled.settled_beyond() {
+            self.ack(tag, false).await?;
+        }
         if !self.cancelled {
             self.cancel().await;
         }

@@ -176,6 +176,11 @@ impl Unsettled {
         self.left.len()
     }
 
+    /// The numbers of what is handled although something before it is not.
+    pub(super) fn settled_beyond(&self) -> Vec<u64> {
+        (self.settled() + 1..=self.last).filter(|tag| !self.left.contains_key(tag)).collect()
+    }
+
     /// Everything up to this number is handled.
     pub(super) fn settled(&self) -> u64 {
         self.left.first_key_value().map_or(self.last, |(tag, _)| tag - 1)
@@ -216,9 +221,10 @@ mod tests {
     impl Table {
         fn take_up(&mut self, texts: &[&'static str], again: bool, now: Instant) {
             self.tag += 1;
-            let message = |text: &&'static str| Incoming {
-                delivery_count: u32::from(again),
-                ..Incoming::of_bytes(text.as_bytes())
+            let message = |text: &&'static str| {
+                let mut message = Incoming::of_bytes(text.as_bytes());
+                message.delivery_count = u32::from(again);
+                message
             };
             let arrived = Arrived { messages: texts.iter().map(message).collect(), tag: self.tag };
             self.unsettled.add(&arrived);
@@ -265,6 +271,7 @@ mod tests {
         table.take_up(&["C2"], false, now);
         assert_eq!(table.batch(now), ["A2", "C2"]);
         assert_eq!((table.unsettled.settled(), table.unsettled.len()), (2, 1));
+        assert_eq!(table.unsettled.settled_beyond(), [4]);
     }
 
     #[test]

@@ -6,18 +6,20 @@ use std::time::Duration;
 use lapin::Channel;
 use saga_runtime::broker::consumer::BATCH;
 use saga_runtime::broker::relay::forward_batch;
-use saga_runtime::broker::{Broker, ConfirmChannel};
+use saga_runtime::broker::{Broker, Company, ConfirmChannel, Incoming, Waits};
 use saga_runtime::core::Route;
 use saga_runtime::testing::{Servers, eventually};
 
+use uuid::Uuid;
+
 use crate::consumer::Running;
-use crate::parts::{PATIENCE, Recorder, WORK, connect, declared, event, left, outbound, ready, to_work};
+use crate::parts::{PATIENCE, Recorder, WORK, connect, declared, event, left, number, outbound, ready, to_work};
 
 /// Longer than any test waits for anything.
 const NEVER: Duration = Duration::from_secs(600);
 
 /// A consumer whose events may wait, somebody who publishes, and a look at the queue.
-struct Company {
+struct Waiting {
     recorder: Arc<Recorder>,
     running: Running,
     publishing: ConfirmChannel,
@@ -25,8 +27,16 @@ struct Company {
     _broker: Broker,
 }
 
-impl Company {
-    async fn waiting(servers: &Servers, company: Duration) -> Self {
+impl Waiting {
+    /// Events wait so long for the next batch.
+    async fn for_batches(servers: &Servers, patience: Duration) -> Self {
+        let waits = move |message: &Incoming| {
+            if message.exchange == "things" { Waits::ForBatch(patience) } else { Waits::No }
+        };
+        Self::with(servers, move |message| Company { saga: None, waits: waits(message) }).await
+    }
+
+    async fn with(servers: &Servers, company: impl Fn(&Incoming) -> Company + Send + Sync + 'static) -> Self {
         let (broker, connection) = (declared(servers).await, connect(servers).await);
         let (channel, recorder) = (connection.create_channel().await.unwrap(), Recorder::patient(company));
         let publishing = ConfirmChannel::open(&connection).await.unwrap();
@@ -52,7 +62,7 @@ impl Company {
 #[tokio::test]
 async fn what_may_wait_goes_with_the_next_message_that_may_not() {
     let servers = Servers::claim().await;
-    let company = Company::waiting(&servers, NEVER).await;
+    let company = Waiting::for_batches(&servers, NEVER).await;
     company.publish(0, event()).await;
     company.publish(1, event()).await;
     company.handed_out().await;
@@ -67,7 +77,7 @@ async fn what_may_wait_goes_with_the_next_message_that_may_not() {
 #[tokio::test]
 async fn what_may_wait_is_handled_alone_when_its_time_is_over() {
     let servers = Servers::claim().await;
-    let company = Company::waiting(&servers, Duration::from_millis(1)).await;
+    let company = Waiting::for_batches(&servers, Duration::from_millis(1)).await;
     company.publish(0, event()).await;
     company.handled([0]).await;
     company.running.stopped().await;
@@ -77,7 +87,7 @@ async fn what_may_wait_is_handled_alone_when_its_time_is_over() {
 #[tokio::test]
 async fn as_many_as_make_a_batch_wait_for_nobody() {
     let servers = Servers::claim().await;
-    let company = Company::waiting(&servers, NEVER).await;
+    let company = Waiting::for_batches(&servers, NEVER).await;
     let all = 0..i64::try_from(BATCH).unwrap();
     for number in all.clone() {
         company.publish(number, event()).await;
@@ -90,10 +100,46 @@ async fn as_many_as_make_a_batch_wait_for_nobody() {
 #[tokio::test]
 async fn what_still_waits_when_its_consumer_stops_goes_back() {
     let servers = Servers::claim().await;
-    let company = Company::waiting(&servers, NEVER).await;
+    let company = Waiting::for_batches(&servers, NEVER).await;
     company.publish(0, event()).await;
     company.handed_out().await;
     company.running.stopped().await;
     assert!(company.recorder.sizes().is_empty());
+    assert_eq!(left(&company.channel, WORK).await, 1);
+}
+
+/// Of a saga whose answers 0 and 2 are awaited; everything else hurries.
+fn of_a_saga(message: &Incoming) -> Company {
+    let kind = match number(&message.body) {
+        0 => "A",
+        2 => "B",
+        _ => return Company::default(),
+    };
+    let waits = Waits::ForAll { kind, all: ["A", "B"].into(), patience: NEVER };
+    Company { saga: Some(Uuid::nil()), waits }
+}
+
+#[tokio::test]
+async fn answers_of_a_saga_are_handled_together_and_what_comes_between_them_before() {
+    let servers = Servers::claim().await;
+    let company = Waiting::with(&servers, of_a_saga).await;
+    company.publish(0, event()).await;
+    company.publish(1, event()).await;
+    company.handled([1]).await;
+    company.publish(2, event()).await;
+    company.handled([1, 0, 2]).await;
+    assert_eq!(company.recorder.sizes(), [1, 2]);
+    company.running.stopped().await;
+    assert_eq!(left(&company.channel, WORK).await, 0);
+}
+
+#[tokio::test]
+async fn what_is_handled_is_acknowledged_although_what_came_before_it_goes_back() {
+    let servers = Servers::claim().await;
+    let company = Waiting::with(&servers, of_a_saga).await;
+    company.publish(0, event()).await;
+    company.publish(1, event()).await;
+    company.handled([1]).await;
+    company.running.stopped().await;
     assert_eq!(left(&company.channel, WORK).await, 1);
 }

@@ -10,7 +10,9 @@ use lapin::types::FieldTable;
 use lapin::{Channel, Connection, ConnectionProperties};
 use saga_runtime::StoreError;
 use saga_runtime::broker::topology::Options;
-use saga_runtime::broker::{Broker, Deliver, GivenUp, Incoming, Link, Mark, Marks, Outbound, Properties, Settled};
+use saga_runtime::broker::{
+    Broker, Company, Deliver, GivenUp, Incoming, Link, Mark, Marks, Outbound, Properties, Settled,
+};
 use saga_runtime::core::{Binding, Exchange, ExchangeType, Queue, QueueType, Route, Topology};
 use saga_runtime::secret::Secret;
 use saga_runtime::testing::{Servers, eventually};
