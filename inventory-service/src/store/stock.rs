@@ -1,4 +1,4 @@
-//! Rows of supplies, as a client reads and sets them one by one.
+//! Rows of supplies: one by one for clients, all that a batch touches for messages.
 
 use std::collections::BTreeSet;
 

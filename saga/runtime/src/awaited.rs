@@ -19,8 +19,8 @@ const PATIENCE: Duration = Duration::from_millis(100);
 /// For each saga the answers of which nothing comes until all of them are there, but that note is taken of each. They wait
 /// for one another before they are handled, so that the saga is read and written once for all.
 ///
-/// A memory, and no truth: what is wrong or missing in it costs a transaction, or a moment. It is kept by whoever decides
-/// for the sagas; another copy of the process has its own.
+/// A memory, and no truth: what is wrong or missing in it costs a transaction, or a moment. Whoever decides for the sagas
+/// keeps it; each copy of the process has its own, and forgets none that another copy went on with before it is full.
 #[derive(Debug, Default)]
 pub struct Awaited(Mutex<HashMap<Uuid, Arc<[&'static str]>>>);
 
@@ -41,7 +41,7 @@ impl Awaited {
             sagas.remove(&saga);
             return;
         }
-        if sagas.len() >= MOST {
+        if sagas.len() >= MOST && !sagas.contains_key(&saga) {
             sagas.clear();
         }
         sagas.insert(saga, answers.into());

@@ -36,7 +36,8 @@ pub trait Handler: Send + Sync + 'static {
         true
     }
 
-    /// What the sagas that it decides for wait for: of their answers, it says which hurry.
+    /// The memory of what the sagas await that it decides for. Where there is one, it says which messages hurry, and
+    /// [`Handler::hurries`] is not asked.
     fn awaited(&self) -> Option<&Awaited> {
         None
     }

@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use super::connection::{ANSWER, Broker, Pause, Purpose, Session, open_channel};
 use super::error::{BrokerError, within};
-use super::hand::{Arrived, Hand, Taken, Unsettled};
+use super::hand::{Arrived, Hand, Tagged, Unsettled};
 use super::reader::look_at;
 use super::{Deliver, Incoming, arrived};
 use crate::turns::{Turn, Turns};
@@ -26,15 +26,18 @@ use crate::turns::{Turn, Turns};
 pub const PREFETCH: u16 = 256;
 /// Once so many messages are in hand that wait for nothing, no more are taken. Those of one AMQP message are taken together.
 pub const BATCH: usize = 128;
-/// With so many messages in hand nothing waits for company any more.
-const MOST_MESSAGES: usize = 1_024;
+/// What goes along with those makes a batch no larger than this; the rest is the next one.
+const LARGEST: usize = 512;
+/// With so many messages in hand the older half waits for company no longer.
+const MOST_IN_HAND: usize = 1_024;
+/// Nor does it once so many deliveries came since the first that is not handled: none of them can be acknowledged before it,
+/// and the broker must have some left to hand out.
+const MOST_SPANNED: u64 = 160;
 /// A message that was delivered this often before is handled alone: it may be what crashed us.
 const ALONE: u32 = 2;
 /// How long acknowledgements are gathered: each that goes alone is one more entry that RabbitMQ writes to its log, and costs
 /// it as much as a message. Should the process die meanwhile, so many more messages come again, and are known.
 const GATHER: Duration = Duration::from_millis(50);
-/// With so many deliveries in hand nothing waits for company any more: the broker must have some left to hand out.
-const MOST_IN_HAND: usize = 160;
 /// How many deliveries may wait for their acknowledgement: far less than the prefetch, so that it never runs dry.
 const MOST_UNACKNOWLEDGED: u64 = 64;
 /// How long a batch may go on when its connection has ended, or the process is stopping.
@@ -201,7 +204,7 @@ impl Taker {
     }
 
     /// Waits for messages to handle and for a turn, and takes what it is time for by then. `None` when it is over.
-    async fn take(&mut self, turns: &Turns) -> Result<Option<(Vec<Taken>, Turn)>, BrokerError> {
+    async fn take(&mut self, turns: &Turns) -> Result<Option<(Vec<Tagged>, Turn)>, BrokerError> {
         let quiet = Instant::now() + QUIET;
         while !self.hand.is_time() {
             tokio::select! {
@@ -235,8 +238,8 @@ impl Taker {
         self.unsettled.add(&arrived);
         let Subscription { queue, deliver } = &self.subscription;
         self.hand.take_up(arrived, Instant::now(), |message| deliver.company(queue, message));
-        if self.unsettled.len() >= MOST_IN_HAND || self.hand.len() >= MOST_MESSAGES {
-            self.hand.hurry_all();
+        if self.unsettled.span() >= MOST_SPANNED || self.hand.len() >= MOST_IN_HAND {
+            self.hand.hurry(self.unsettled.middle());
         }
         Ok(())
     }
@@ -255,7 +258,7 @@ impl Taker {
     }
 
     /// Has a batch handled, and acknowledges it in time. False when it was given up, as it may be when this is over.
-    async fn handle(&mut self, batch: Vec<Taken>) -> Result<bool, BrokerError> {
+    async fn handle(&mut self, batch: Vec<Tagged>) -> Result<bool, BrokerError> {
         let (queue, deliver) = (self.subscription.queue, Arc::clone(&self.subscription.deliver));
         let (tags, messages): (Vec<u64>, Vec<Incoming>) = batch.into_iter().map(|t| (t.tag, t.message)).unzip();
         // What came before may come again, should one of its neighbours crash us: it is settled at once.
@@ -270,8 +273,11 @@ impl Taker {
             }
         };
         if done.is_err() {
-            self.acknowledge().await?;
-            return if self.over.is_cancelled() { Ok(false) } else { Err(BrokerError::GivenUp(queue)) };
+            if self.over.is_cancelled() {
+                return Ok(false);
+            }
+            self.acknowledge_all().await?;
+            return Err(BrokerError::GivenUp(queue));
         }
         self.broker.counters().batches.inc();
         tags.into_iter().for_each(|tag| self.unsettled.settle(tag));
@@ -295,6 +301,15 @@ impl Taker {
         Ok(())
     }
 
+    /// Acknowledges what is handled behind that, too: nothing more will be.
+    async fn acknowledge_all(&mut self) -> Result<(), BrokerError> {
+        self.acknowledge().await?;
+        for tag in self.unsettled.settled_beyond() {
+            self.ack(tag, false).await?;
+        }
+        Ok(())
+    }
+
     async fn ack(&self, tag: u64, multiple: bool) -> Result<(), BrokerError> {
         let doing = format!("acknowledging messages of {}", self.subscription.queue);
         within(ANSWER, doing, self.channel.basic_ack(tag, BasicAckOptions { multiple })).await
@@ -310,10 +325,7 @@ impl Taker {
 
     /// Acknowledges what is handled, and gives back the rest of what was handed out.
     async fn leave(mut self) -> Result<(), BrokerError> {
-        self.acknowledge().await?;
-        for tag in self.unsettled.settled_beyond() {
-            self.ack(tag, false).await?;
-        }
+        self.acknowledge_all().await?;
         if !self.cancelled {
             self.cancel().await;
         }
@@ -330,13 +342,15 @@ async fn until(moment: Option<Instant>) {
 }
 
 /// Messages in their order, in runs that may be handled together.
-fn batches(all: Vec<Taken>) -> Vec<Vec<Taken>> {
-    let mut batches: Vec<Vec<Taken>> = Vec::new();
-    let alone = |taken: &Taken| taken.message.delivery_count >= ALONE;
-    for taken in all {
+fn batches(all: Vec<Tagged>) -> Vec<Vec<Tagged>> {
+    let mut batches: Vec<Vec<Tagged>> = Vec::new();
+    let alone = |tagged: &Tagged| tagged.message.delivery_count >= ALONE;
+    for tagged in all {
         match batches.last_mut() {
-            Some(batch) if !alone(&taken) && !batch.last().is_some_and(alone) => batch.push(taken),
-            _ => batches.push(vec![taken]),
+            Some(batch) if batch.len() < LARGEST && !alone(&tagged) && !batch.last().is_some_and(alone) => {
+                batch.push(tagged);
+            }
+            _ => batches.push(vec![tagged]),
         }
     }
     batches

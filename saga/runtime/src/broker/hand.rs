@@ -17,7 +17,7 @@ pub(super) struct Arrived {
 
 /// A message, and the number of the AMQP message that it came in.
 #[derive(Debug)]
-pub(super) struct Taken {
+pub(super) struct Tagged {
     pub(super) message: Incoming,
     pub(super) tag: u64,
 }
@@ -28,8 +28,6 @@ pub(super) struct Hand {
     held: Vec<Held>,
     /// Which messages are here that wait for others of their saga.
     here: HashSet<(Uuid, &'static str)>,
-    /// Sagas of which a message waits no longer.
-    called: HashSet<Uuid>,
     /// How many wait for nothing.
     hurried: usize,
     /// How many wait for the next batch.
@@ -38,7 +36,7 @@ pub(super) struct Hand {
 
 #[derive(Debug)]
 struct Held {
-    taken: Taken,
+    tagged: Tagged,
     saga: Option<Uuid>,
     /// Its type, while it waits for others of its saga.
     awaited: Option<&'static str>,
@@ -62,7 +60,7 @@ impl Hand {
         let Arrived { messages, tag } = arrived;
         // What comes again is settled at once, and so is all that came before it: acknowledgements go in order.
         if messages.iter().any(|message| message.delivery_count > 0) {
-            self.hurry_all();
+            self.hurry(u64::MAX);
         }
         for message in messages {
             let Company { saga, waits } = company(&message);
@@ -83,9 +81,8 @@ impl Hand {
             }
             if until == Until::Now {
                 self.hurried += 1;
-                self.called.extend(saga);
             }
-            self.held.push(Held { taken: Taken { message, tag }, saga, awaited, until });
+            self.held.push(Held { tagged: Tagged { message, tag }, saga, awaited, until });
         }
     }
 
@@ -96,10 +93,15 @@ impl Hand {
         all.iter().all(|kind| self.here.contains(&(saga, *kind)))
     }
 
-    /// Nothing in hand waits any longer.
-    pub(super) fn hurry_all(&mut self) {
-        self.held.iter_mut().for_each(|held| held.until = Until::Now);
-        (self.hurried, self.waiting) = (self.held.len(), 0);
+    /// What came up to this number waits no longer.
+    pub(super) fn hurry(&mut self, last: u64) {
+        for held in self.held.iter_mut().take_while(|held| held.tagged.tag <= last) {
+            match std::mem::replace(&mut held.until, Until::Now) {
+                Until::Now => {}
+                Until::Batch(_) => (self.hurried, self.waiting) = (self.hurried + 1, self.waiting - 1),
+                Until::Called(_) => self.hurried += 1,
+            }
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -129,22 +131,27 @@ impl Hand {
         until.min()
     }
 
-    /// Hands on a batch: what it is time for, what goes with any batch, and the rest of the sagas that are called.
-    pub(super) fn batch(&mut self, now: Instant) -> Vec<Taken> {
-        let called = std::mem::take(&mut self.called);
+    /// Hands on a batch: what it is time for, what goes with any batch, and whatever else is in hand of the same sagas.
+    pub(super) fn batch(&mut self, now: Instant) -> Vec<Tagged> {
+        let is_time = |held: &Held| match held.until {
+            Until::Now => true,
+            Until::Batch(until) | Until::Called(until) => until <= now,
+        };
+        let called: HashSet<Uuid> =
+            self.held.iter().filter(|held| is_time(held)).filter_map(|held| held.saga).collect();
         let goes = |held: &Held| match held.until {
             Until::Now | Until::Batch(_) => true,
-            Until::Called(until) => until <= now || held.saga.is_some_and(|saga| called.contains(&saga)),
+            Until::Called(_) => is_time(held) || held.saga.is_some_and(|saga| called.contains(&saga)),
         };
         let (gone, stays): (Vec<Held>, Vec<Held>) = std::mem::take(&mut self.held).into_iter().partition(goes);
         (self.held, self.hurried, self.waiting) = (stays, 0, 0);
-        let taken = gone.into_iter().map(|Held { taken, saga, awaited, .. }| {
+        let tagged = gone.into_iter().map(|Held { tagged, saga, awaited, .. }| {
             if let (Some(saga), Some(kind)) = (saga, awaited) {
                 self.here.remove(&(saga, kind));
             }
-            taken
+            tagged
         });
-        taken.collect()
+        tagged.collect()
     }
 }
 
@@ -159,7 +166,9 @@ pub(super) struct Unsettled {
 impl Unsettled {
     pub(super) fn add(&mut self, arrived: &Arrived) {
         self.last = arrived.tag;
-        self.left.insert(arrived.tag, arrived.messages.len());
+        if !arrived.messages.is_empty() {
+            self.left.insert(arrived.tag, arrived.messages.len());
+        }
     }
 
     /// A message of this AMQP message is handled.
@@ -172,8 +181,14 @@ impl Unsettled {
         }
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.left.len()
+    /// How many the broker handed out that cannot be acknowledged together with what came before them.
+    pub(super) fn span(&self) -> u64 {
+        self.last - self.settled()
+    }
+
+    /// The number in the middle of these.
+    pub(super) fn middle(&self) -> u64 {
+        self.last - self.span() / 2
     }
 
     /// The numbers of what is handled although something before it is not.
@@ -190,6 +205,8 @@ impl Unsettled {
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -233,8 +250,8 @@ mod tests {
 
         fn batch(&mut self, now: Instant) -> Vec<String> {
             let batch = self.hand.batch(now);
-            batch.iter().for_each(|taken| self.unsettled.settle(taken.tag));
-            batch.iter().map(|taken| String::from_utf8_lossy(&taken.message.body).into_owned()).collect()
+            batch.iter().for_each(|tagged| self.unsettled.settle(tagged.tag));
+            batch.iter().map(|tagged| String::from_utf8_lossy(&tagged.message.body).into_owned()).collect()
         }
     }
 
@@ -254,7 +271,7 @@ mod tests {
         assert_eq!(table.unsettled.settled(), 2);
         table.take_up(&["A2"], false, now);
         assert_eq!(table.batch(now), ["B2", "A2"], "whichever comes last");
-        assert_eq!((table.unsettled.settled(), table.unsettled.len()), (5, 0));
+        assert_eq!((table.unsettled.settled(), table.unsettled.span()), (5, 0));
         assert!(table.hand.is_empty() && table.hand.here.is_empty());
     }
 
@@ -270,18 +287,37 @@ mod tests {
         assert!(!table.hand.is_time(), "what it waits for is no longer in hand");
         table.take_up(&["C2"], false, now);
         assert_eq!(table.batch(now), ["A2", "C2"]);
-        assert_eq!((table.unsettled.settled(), table.unsettled.len()), (2, 1));
+        assert_eq!((table.unsettled.settled(), table.unsettled.span()), (2, 2));
         assert_eq!(table.unsettled.settled_beyond(), [4]);
     }
 
     #[test]
     fn nothing_waits_for_longer_than_its_patience() {
         let (mut table, now) = (Table::default(), Instant::now());
-        table.take_up(&["A1"], false, now);
-        table.take_up(&["note"], false, now + LONG / 2);
+        table.take_up(&["note"], false, now);
+        table.take_up(&["A1"], false, now + LONG / 3);
         assert_eq!(table.hand.until(), Some(now + LONG));
-        assert_eq!(table.batch(now + LONG), ["A1", "note"]);
-        assert_eq!(table.hand.until(), None);
+        assert_eq!(table.batch(now), ["note"], "with any batch");
+        assert_eq!(table.hand.until(), Some(now + LONG / 3 + LONG));
+        table.take_up(&["A2"], false, now + LONG);
+        table.take_up(&["A1"], false, now + LONG);
+        assert_eq!(table.batch(now + LONG / 3 + LONG), ["A1", "A1"], "with what else is there of its saga");
+        assert_eq!(table.hand.until(), Some(now + LONG + LONG));
+    }
+
+    #[test]
+    fn the_older_half_waits_no_longer_when_too_much_cannot_be_acknowledged() {
+        let (mut table, now) = (Table::default(), Instant::now());
+        for texts in [["A1"], ["hurries"], ["note"], ["A2"]] {
+            table.take_up(&texts, false, now);
+        }
+        assert_eq!((table.unsettled.span(), table.unsettled.middle()), (4, 2));
+        assert_eq!(table.batch(now), ["hurries", "note"]);
+        assert_eq!((table.unsettled.span(), table.unsettled.settled_beyond()), (4, vec![2, 3]));
+        table.hand.hurry(table.unsettled.middle());
+        assert!(table.hand.is_time());
+        assert_eq!(table.batch(now), ["A1"]);
+        assert_eq!((table.unsettled.span(), table.unsettled.settled()), (1, 3));
     }
 
     #[test]
@@ -293,9 +329,75 @@ mod tests {
         assert_eq!(table.batch(now), ["A1", "note", "A2", "B1"], "B1 completes its saga");
         table.take_up(&["A1", "A2"], false, now);
         assert!(!table.hand.is_time());
-        table.hand.hurry_all();
+        table.hand.hurry(u64::MAX);
         assert!(table.hand.is_time());
         assert_eq!(table.batch(now), ["A1", "A2"]);
         assert_eq!(table.unsettled.settled(), 4);
+    }
+
+    /// What happens to a hand.
+    #[derive(Debug, Clone)]
+    enum Step {
+        Arrives(Vec<&'static str>, bool),
+        Hurry,
+        Batch,
+        Later,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let text = prop::sample::select(vec!["A1", "B1", "C1", "A2", "B2", "C2", "note", "hurries"]);
+        let arrives = (prop::collection::vec(text, 0..5), prop::bool::weighted(0.1));
+        prop_oneof![
+            5 => arrives.prop_map(|(texts, again)| Step::Arrives(texts, again)),
+            1 => Just(Step::Hurry),
+            3 => Just(Step::Batch),
+            1 => Just(Step::Later),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn every_message_leaves_once_in_the_order_of_its_saga_and_with_whatever_is_there_of_it(
+            steps in prop::collection::vec(step(), 1..60),
+        ) {
+            let (mut table, mut now) = (Table::default(), Instant::now());
+            let (mut arrived, mut left) = (0, 0);
+            for step in steps {
+                match step {
+                    Step::Arrives(texts, again) => {
+                        arrived += texts.len();
+                        table.take_up(&texts, again, now);
+                    }
+                    Step::Hurry => table.hand.hurry(table.unsettled.middle()),
+                    Step::Later => now += LONG / 2,
+                    Step::Batch => {
+                        let was_time = table.hand.is_time();
+                        let batch = table.hand.batch(now);
+                        prop_assert!(!batch.is_empty() || !was_time);
+                        prop_assert!(batch.is_sorted_by_key(|tagged| tagged.tag));
+                        batch.iter().for_each(|tagged| table.unsettled.settle(tagged.tag));
+                        left += batch.len();
+                        let sagas = batch.iter().filter_map(|tagged| company(&tagged.message).saga);
+                        let gone: HashSet<Uuid> = sagas.collect();
+                        prop_assert!(!batch.is_empty() || table.hand.until().is_none_or(|until| until > now));
+                        let torn = table.hand.held.iter().any(|held| held.saga.is_some_and(|saga| gone.contains(&saga)));
+                        prop_assert!(!torn, "of a saga that is handled nothing stays");
+                    }
+                }
+                let held = &table.hand.held;
+                prop_assert_eq!(held.len() + left, arrived);
+                prop_assert_eq!(table.hand.hurried, held.iter().filter(|held| held.until == Until::Now).count());
+                let waiting = held.iter().filter(|held| matches!(held.until, Until::Batch(_))).count();
+                prop_assert_eq!(table.hand.waiting, waiting);
+                let here: HashSet<_> = held.iter().filter_map(|held| Some((held.saga?, held.awaited?))).collect();
+                prop_assert_eq!(&table.hand.here, &here);
+                let open: HashSet<u64> = held.iter().map(|held| held.tagged.tag).collect();
+                let beyond = table.unsettled.settled_beyond();
+                for tag in 1..=table.tag {
+                    let settled = tag <= table.unsettled.settled() || beyond.contains(&tag);
+                    prop_assert_eq!(settled, !open.contains(&tag));
+                }
+            }
+        }
     }
 }

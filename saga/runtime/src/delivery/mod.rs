@@ -41,8 +41,7 @@ pub(crate) const CRASH_LOOP: u32 = 10;
 const MOST_ATTEMPTS: u32 = 20;
 /// How often a message alone is run again at once, when others were first.
 const AT_ONCE: u32 = 5;
-/// How long a message for which nobody waits may wait for one that hurries: a few times what a saga takes from one step to
-/// the next.
+/// How long a message that is only counted may wait for one that hurries.
 const COMPANY: Duration = Duration::from_millis(20);
 /// How many messages that are due are taken in one transaction.
 pub(crate) const DUE_AT_ONCE: u16 = 64;

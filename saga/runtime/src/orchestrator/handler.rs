@@ -17,7 +17,8 @@ impl Handler for Orchestrator {
             let ids: BTreeSet<Uuid> = batch.iter().filter_map(|message| self.saga_of(message)).collect();
             let mut sagas = Sagas::lock(transaction, &Vec::from_iter(ids)).await?;
             let verdicts = batch.iter().map(|message| self.on_message(&mut sagas, message, now)).collect();
-            Ok(Decided::new(verdicts, self.writes(sagas, now)))
+            let (writes, news) = self.writes(sagas, now);
+            Ok(Decided::new(verdicts, writes).then(|| news.tell()))
         })
     }
 

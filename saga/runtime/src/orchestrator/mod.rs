@@ -8,6 +8,8 @@ mod processes;
 mod query;
 pub mod replay;
 mod store;
+#[cfg(test)]
+mod tests;
 mod wake;
 mod words;
 
@@ -16,7 +18,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use refinery::Runner;
-use saga_core::{Decision, Definition, Direction, Engine, Ids, Input, Instance, Note, Refusal, Time, Timings};
+use saga_core::{Decision, Definition, Direction, Engine, Ids, Input, Instance, Note, Phase, Refusal, Time, Timings};
+use uuid::Uuid;
 
 use crate::awaited::Awaited;
 use crate::handler::{Again, Outgoing, Output, Verdict};
@@ -45,7 +48,7 @@ pub fn migrations() -> Runner {
 /// Runs sagas of any number of definitions, and of any version that still has sagas under way.
 pub struct Orchestrator {
     engines: BTreeMap<(&'static str, u16), Engine>,
-    awaited: Awaited,
+    awaited: Arc<Awaited>,
     metrics: Arc<Metrics>,
 }
 
@@ -60,7 +63,7 @@ impl Orchestrator {
             let key = (definition.name, definition.version);
             (key, Engine { definition, ids: ids.clone(), timings, source: SOURCE })
         };
-        Self { awaited: Awaited::default(), engines: definitions.into_iter().map(engine).collect(), metrics }
+        Self { awaited: Arc::default(), engines: definitions.into_iter().map(engine).collect(), metrics }
     }
 
     /// The newest definition of this name.
@@ -115,29 +118,68 @@ impl Orchestrator {
         answered.collect()
     }
 
-    /// What changed; counts it, and says what a person should know.
-    fn writes(&self, sagas: Sagas, now: Time) -> Writes {
-        for Answered { step, outcome, took, undos } in &sagas.answered {
-            self.metrics.step_answered(step, outcome, *took);
-            self.metrics.compensation_attempts.inc_by(*undos);
-        }
-        sagas.changed().for_each(|(before, next)| self.observe(before, next));
-        sagas.writes(now)
+    /// What changed, and what is to be told of it once it is committed.
+    fn writes(&self, mut sagas: Sagas, now: Time) -> (Writes, News) {
+        let answered = std::mem::take(&mut sagas.answered);
+        let changes = sagas.changed().filter_map(|(before, next)| self.change(before, next)).collect();
+        let (metrics, awaited) = (Arc::clone(&self.metrics), Arc::clone(&self.awaited));
+        (sagas.writes(now), News { metrics, awaited, answered, changes })
     }
 
-    fn observe(&self, before: Option<&Instance>, next: &Instance) {
-        let awaited = self.engine_of(next).map(|engine| engine.definition.awaited(next));
-        self.awaited.remember(next.id, awaited.unwrap_or_default());
-        if before.is_none() {
-            self.metrics.saga_started(&next.definition);
-        }
+    fn change(&self, before: Option<&Instance>, next: &Instance) -> Option<Change> {
+        let definition = &self.engine_of(next)?.definition;
         let moved_on = before.is_none_or(|saga| saga.phase != next.phase);
-        if moved_on && next.phase.is_end() {
-            self.metrics.saga_finished(&next.definition, next.phase.as_str());
+        Some(Change {
+            saga: next.id,
+            definition: definition.name,
+            phase: next.phase,
+            started: before.is_none(),
+            ended: moved_on && next.phase.is_end(),
+            marked: next.needs_intervention && before.is_some_and(|saga| !saga.needs_intervention),
+            awaits: definition.awaited(next),
+        })
+    }
+}
+
+/// What is told of a transaction once it is committed: to metrics, to the log, and to the memory of what sagas await.
+struct News {
+    metrics: Arc<Metrics>,
+    awaited: Arc<Awaited>,
+    answered: Vec<Answered>,
+    changes: Vec<Change>,
+}
+
+/// What changed of a saga.
+struct Change {
+    saga: Uuid,
+    definition: &'static str,
+    phase: Phase,
+    started: bool,
+    ended: bool,
+    marked: bool,
+    awaits: Vec<&'static str>,
+}
+
+impl News {
+    fn tell(self) {
+        let Self { metrics, awaited, answered, changes } = self;
+        for Answered { step, outcome, took, undos } in answered {
+            metrics.step_answered(step, outcome, took);
+            metrics.compensation_attempts.inc_by(undos);
         }
-        if next.needs_intervention && before.is_some_and(|saga| !saga.needs_intervention) {
-            self.metrics.needs_intervention(&next.definition);
-            tracing::error!(saga_id = %next.id, phase = next.phase.as_str(), "a saga needs intervention; it goes on trying");
+        for Change { saga, definition, phase, started, ended, marked, awaits } in changes {
+            awaited.remember(saga, awaits);
+            if started {
+                metrics.saga_started(definition);
+            }
+            if ended {
+                metrics.saga_finished(definition, phase.as_str());
+            }
+            if marked {
+                metrics.needs_intervention(definition);
+                let phase = phase.as_str();
+                tracing::error!(saga_id = %saga, phase, "a saga needs intervention; it goes on trying");
+            }
         }
     }
 }

@@ -64,7 +64,7 @@ async fn wake(
     now: Time,
     lock: impl AsyncFnOnce(&Transaction<'_>) -> Result<Sagas, StoreError>,
 ) -> Result<i64, StoreError> {
-    writer
+    let (woken, news) = writer
         .transact(async |transaction| {
             let mut sagas = lock(transaction).await?;
             let ids = sagas.ids();
@@ -93,10 +93,13 @@ async fn wake(
                     }
                 }
             }
-            orchestrator.writes(sagas, now).send(transaction).await?;
-            Ok::<_, StoreError>((i64::try_from(ids.len()).unwrap_or(i64::MAX), all))
+            let (writes, news) = orchestrator.writes(sagas, now);
+            writes.send(transaction).await?;
+            Ok::<_, StoreError>(((i64::try_from(ids.len()).unwrap_or(i64::MAX), news), all))
         })
-        .await
+        .await?;
+    news.tell();
+    Ok(woken)
 }
 
 /// Wakes sagas once a second, and again at once while there are many; but none before what lay in this process's queues is

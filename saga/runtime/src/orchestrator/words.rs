@@ -44,7 +44,7 @@ pub async fn say(
     why: &str,
 ) -> Result<Instance, WordError> {
     let now = clock::now();
-    writer
+    let said = writer
         .transact(async |transaction| {
             let mut sagas = Sagas::lock(transaction, &[id]).await?;
             let saga = sagas.get(id).ok_or(WordError::Unknown(id))?;
@@ -53,11 +53,16 @@ pub async fn say(
             let decision = engine.decide(Some(saga), Input::Operator(&word), now)?;
             let (next, output) = output(decision);
             orchestrator.keep(&mut sagas, next.clone(), now);
-            orchestrator.writes(sagas, now).send(transaction).await?;
+            let (writes, news) = orchestrator.writes(sagas, now);
+            writes.send(transaction).await?;
             audit(transaction, now, who, name_of(&word), &id.to_string(), Some(why)).await?;
-            Ok((next, output))
+            Ok(((next, news), output))
         })
-        .await
+        .await;
+    said.map(|(next, news)| {
+        news.tell();
+        next
+    })
 }
 
 /// The event that started a step is among the messages that were kept.

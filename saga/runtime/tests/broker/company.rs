@@ -143,3 +143,19 @@ async fn what_is_handled_is_acknowledged_although_what_came_before_it_goes_back(
     company.running.stopped().await;
     assert_eq!(left(&company.channel, WORK).await, 1);
 }
+
+/// RabbitMQ hands out 256 messages before it wants one acknowledged, and acknowledgements go in order.
+#[tokio::test]
+async fn a_message_that_waits_in_vain_does_not_use_up_what_is_handed_out() {
+    let servers = Servers::claim().await;
+    let company = Waiting::with(&servers, of_a_saga).await;
+    let hurrying = (3..300).map(|number| outbound(number, event()));
+    let (forwarded, _) = forward_batch(&company.publishing, vec![outbound(0, event())]).await;
+    assert_eq!(forwarded.published, [0]);
+    let (forwarded, _) = forward_batch(&company.publishing, hurrying.collect()).await;
+    assert_eq!(forwarded.published.len(), 297);
+    eventually("all are handled", PATIENCE, async || company.recorder.numbers().len() == 298).await;
+    assert_ne!(company.recorder.numbers()[0], 0, "it waited");
+    company.running.stopped().await;
+    assert_eq!(left(&company.channel, WORK).await, 0);
+}

@@ -1,4 +1,5 @@
-//! From a queue to the acknowledgement: what `saga-runtime`'s consumer and delivery do.
+//! From a queue to the acknowledgement: what `saga-runtime`'s consumer and delivery do, but that nothing waits for company
+//! here: batches are what happens to be there.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
