@@ -7,7 +7,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::facts::{Facts, FactsError};
-use crate::instance::{Instance, Phase, StepState};
+use crate::instance::{Instance, StepState};
 use crate::message::{Body, Message, PayloadError};
 
 /// Computes the data of a command from what the saga knows.
@@ -247,13 +247,7 @@ impl Definition {
     /// The answers of which nothing comes until all of them are there, but that note is taken of each.
     #[must_use]
     pub fn awaited(&self, saga: &Instance) -> Vec<&'static str> {
-        let side = match saga.phase {
-            Phase::Running => Kind::Compensatable,
-            Phase::Completing => Kind::Retriable,
-            Phase::Prepared | Phase::Compensating | Phase::Completed | Phase::Rejected | Phase::Cancelled => {
-                return Vec::new();
-            }
-        };
+        let Some(side) = saga.phase.side() else { return Vec::new() };
         let rows = self.steps.iter().zip(&saga.steps).filter(|(step, _)| step.kind == side);
         // The next command goes out when all above it are settled.
         let above = rows.take_while(|(step, record)| {

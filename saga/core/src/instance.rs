@@ -207,6 +207,15 @@ impl Phase {
         }
     }
 
+    /// The steps that are being done.
+    pub(crate) fn side(self) -> Option<Kind> {
+        match self {
+            Self::Running => Some(Kind::Compensatable),
+            Self::Completing => Some(Kind::Retriable),
+            Self::Prepared | Self::Compensating | Self::Completed | Self::Rejected | Self::Cancelled => None,
+        }
+    }
+
     /// Its name in the database, in the API and on the wire.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -75,13 +75,7 @@ impl<'a> Run<'a> {
 
     /// Sends every command whose turn it is: all rows above it on its side are settled.
     pub(super) fn advance(&mut self) -> Result<(), Refusal> {
-        let side = match self.next.phase {
-            Phase::Running => Kind::Compensatable,
-            Phase::Completing => Kind::Retriable,
-            Phase::Prepared | Phase::Compensating | Phase::Completed | Phase::Rejected | Phase::Cancelled => {
-                return Ok(());
-            }
-        };
+        let Some(side) = self.next.phase.side() else { return Ok(()) };
         let mut above_settled = true;
         for (row, step) in self.engine.definition.steps.iter().enumerate().filter(|(_, s)| s.kind == side) {
             let record = &self.next.steps[row];

@@ -55,8 +55,8 @@ pub struct Subscription {
 }
 
 /// Consumes all these queues until stopped, over as many connections as it takes; each queue has a
-/// channel and a task of its own, and their batches take turns. When stopped, no more messages are taken, the batch in hand is
-/// finished and acknowledged (for at most 4 s), and the rest goes back to the broker.
+/// channel and a task of its own, and their batches take turns. When stopped, no more messages are taken, the batch that is
+/// being handled is finished and acknowledged (for at most 4 s), and the rest goes back to the broker.
 pub async fn run(broker: Broker, subscriptions: Vec<Subscription>, turns: Turns, stop: CancellationToken) {
     let mut pause = Pause::new();
     loop {
@@ -354,4 +354,25 @@ fn batches(all: Vec<Tagged>) -> Vec<Vec<Tagged>> {
         }
     }
     batches
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tagged(delivery_count: u32, tag: u64) -> Tagged {
+        let mut message = Incoming::of_bytes("anything");
+        message.delivery_count = delivery_count;
+        Tagged { message, tag }
+    }
+
+    #[test]
+    fn what_is_handled_together_is_not_without_limit_and_what_came_often_is_handled_alone() {
+        let many = batches((1..=1_100).map(|tag| tagged(0, tag)).collect());
+        assert_eq!(many.iter().map(Vec::len).collect::<Vec<_>>(), [LARGEST, LARGEST, 76]);
+        let again = [0, 1, ALONE, ALONE, 0, 0].into_iter().zip(1..);
+        let runs = batches(again.map(|(count, tag)| tagged(count, tag)).collect());
+        let tags: Vec<Vec<u64>> = runs.iter().map(|run| run.iter().map(|tagged| tagged.tag).collect()).collect();
+        assert_eq!(tags, [vec![1, 2], vec![3], vec![4], vec![5, 6]]);
+    }
 }

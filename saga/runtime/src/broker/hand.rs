@@ -133,15 +133,14 @@ impl Hand {
 
     /// Hands on a batch: what it is time for, what goes with any batch, and whatever else is in hand of the same sagas.
     pub(super) fn batch(&mut self, now: Instant) -> Vec<Tagged> {
-        let is_time = |held: &Held| match held.until {
+        let calls = |held: &&Held| match held.until {
             Until::Now => true,
             Until::Batch(until) | Until::Called(until) => until <= now,
         };
-        let called: HashSet<Uuid> =
-            self.held.iter().filter(|held| is_time(held)).filter_map(|held| held.saga).collect();
+        let called: HashSet<Uuid> = self.held.iter().filter(calls).filter_map(|held| held.saga).collect();
         let goes = |held: &Held| match held.until {
             Until::Now | Until::Batch(_) => true,
-            Until::Called(_) => is_time(held) || held.saga.is_some_and(|saga| called.contains(&saga)),
+            Until::Called(_) => held.saga.is_some_and(|saga| called.contains(&saga)),
         };
         let (gone, stays): (Vec<Held>, Vec<Held>) = std::mem::take(&mut self.held).into_iter().partition(goes);
         (self.held, self.hurried, self.waiting) = (stays, 0, 0);

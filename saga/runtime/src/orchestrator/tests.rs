@@ -59,15 +59,14 @@ fn what_a_saga_awaits_is_remembered_once_it_is_committed_and_not_before() {
     let (started, _) = output(engine.decide(None, Input::Message(&start), now).unwrap());
     let answer = json!({ "type": "FIRST_DONE", "sagaid": started.id }).to_string();
     let waits = || orchestrator.awaited.company(&Incoming::of_bytes(answer.clone())).waits;
-    let started_again = started.clone();
-    let news = |saga| {
+    let news = || {
         let mut sagas = Sagas::default();
-        sagas.set(saga);
+        sagas.set(started.clone());
         orchestrator.writes(sagas, now).1
     };
-    drop(news(started));
+    drop(news());
     assert_eq!(waits(), Waits::No, "a batch that failed, or a dry run");
-    news(started_again).tell();
+    news().tell();
     assert!(
         matches!(waits(), Waits::ForAll { kind: "FIRST_DONE", all, .. } if all[..] == ["FIRST_DONE", "SECOND_DONE"])
     );

@@ -44,7 +44,7 @@ pub async fn say(
     why: &str,
 ) -> Result<Instance, WordError> {
     let now = clock::now();
-    let said = writer
+    let (next, news) = writer
         .transact(async |transaction| {
             let mut sagas = Sagas::lock(transaction, &[id]).await?;
             let saga = sagas.get(id).ok_or(WordError::Unknown(id))?;
@@ -56,13 +56,11 @@ pub async fn say(
             let (writes, news) = orchestrator.writes(sagas, now);
             writes.send(transaction).await?;
             audit(transaction, now, who, name_of(&word), &id.to_string(), Some(why)).await?;
-            Ok(((next, news), output))
+            Ok::<_, WordError>(((next, news), output))
         })
-        .await;
-    said.map(|(next, news)| {
-        news.tell();
-        next
-    })
+        .await?;
+    news.tell();
+    Ok(next)
 }
 
 /// The event that started a step is among the messages that were kept.
