@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Parser;
-use saga_runtime::config::{ProcessConfig, parse_duration};
+use saga_runtime::config::{ProcessConfig, parse_duration, parse_switch};
 
 /// Orders of the pet store: takes requests, has their sagas run, and tells clients what came of them.
 #[derive(Debug, Clone, Parser)]
@@ -19,4 +19,8 @@ pub struct Config {
     /// How many clients may wait at once; a further one is answered 503, unless its answer is there already.
     #[arg(long, env = "ORDER_WAITERS", default_value_t = 800)]
     pub order_waiters: usize,
+    /// Whether requests set out in waves: fewer than are under way wait for those, for at most 100 ms. Off where a short
+    /// wait counts for more than what machines have to do.
+    #[arg(long, env = "ORDER_WAVES", default_value = "on", value_parser = parse_switch, action = clap::ArgAction::Set)]
+    pub order_waves: bool,
 }

@@ -18,6 +18,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use saga_contract::{Names, TOPOLOGY, processes, queues};
+use saga_runtime::store::Together;
 use saga_runtime::{Process, ProcessError, Spec};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -51,7 +52,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), Proc
 /// # Errors
 /// [`ProcessError`].
 pub async fn serve(listener: TcpListener, config: Config, shutdown: CancellationToken) -> Result<(), ProcessError> {
-    let Config { process: settings, order_wait: wait, order_waiters } = config;
+    let Config { process: settings, order_wait: wait, order_waiters, order_waves } = config;
     if wait >= settings.http_timeout {
         return Err(ProcessError::WaitTooLong { setting: "ORDER_WAIT", wait, limit: settings.http_timeout });
     }
@@ -70,7 +71,8 @@ pub async fn serve(listener: TcpListener, config: Config, shutdown: Cancellation
     let (names, tokens) = (Names::new(process.salt(), &domain), process.tokens());
     let pool = writer.pool().clone();
     process.check(Arc::new(OrderIds { pool, ids: ids.clone(), names: names.clone() }));
-    let (app, taker) = App::new(Desk { writer, ids, names }, waiters, wait, tokens);
+    let together = if order_waves { Together::InWaves } else { Together::AtOnce };
+    let (app, taker) = App::new(Desk { writer, ids, names }, waiters, wait, together, tokens);
     let turns = process.turns();
     process.background("take", |stop| taker.run(turns, stop));
     let (routes, document) = http::routes(app);

@@ -11,7 +11,7 @@ use std::time::Duration;
 use saga_contract::Names;
 use saga_core::{Ids, Message, Payload, PayloadError, Time};
 use saga_runtime::http::Tokens;
-use saga_runtime::store::Lists;
+use saga_runtime::store::{Lists, Together};
 use saga_runtime::{StoreError, Writer};
 use tokio::time::Instant;
 use utoipa::OpenApi;
@@ -104,9 +104,9 @@ impl axum::extract::FromRef<App> for Tokens {
 impl App {
     /// What requests need, and who takes new ones: to be run beside.
     #[must_use]
-    pub fn new(desk: Desk, waiters: Waiters, wait: Duration, tokens: Tokens) -> (Self, Taker) {
+    pub fn new(desk: Desk, waiters: Waiters, wait: Duration, together: Together, tokens: Tokens) -> (Self, Taker) {
         let (lists, desk) = (Lists::new(desk.writer.pool().clone()), Arc::new(desk));
-        let (taking, taker) = place::taker(Arc::clone(&desk));
+        let (taking, taker) = place::taker(Arc::clone(&desk), together);
         (Self { desk, lists, waiters, wait, tokens, taking }, taker)
     }
 

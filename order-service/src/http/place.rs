@@ -9,7 +9,7 @@ use saga_contract::Names;
 use saga_core::{Ids, Message, Time};
 use saga_runtime::http::problem::MEDIA_TYPE;
 use saga_runtime::http::{Json, Problem};
-use saga_runtime::store::{Gather, Gathered, gather};
+use saga_runtime::store::{Gather, Gathered, Together, UnderWay, gather};
 use saga_runtime::{Outgoing, Remedy, StoreError, Transaction, Turns, clock};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -81,7 +81,7 @@ pub(super) async fn place_order(
         Ok(seat) => seat,
         Err(full) => return Box::pin(answered_before(&app, &asked)).await?.ok_or_else(|| full.into()),
     };
-    let request = accept(&app, &asked).await?;
+    let (request, _under_way) = accept(&app, &asked).await?;
     let answer = match (request.answer(), seat) {
         (Some(answer), _) => Some(answer),
         (None, Some(mut seat)) => seat.until(deadline, Request::answer).await,
@@ -106,13 +106,14 @@ async fn answered_before(app: &App, asked: &Asked) -> Result<Option<Response>, A
     request.answer().map(|answer| answered(&request, answer)).transpose()
 }
 
-/// Takes the request and starts its saga, or finds it taken already.
-async fn accept(app: &App, asked: &Arc<Asked>) -> Result<Request, ApiError> {
+/// Takes the request and starts its saga, or finds it taken already. It is under way as long as its client waits.
+async fn accept(app: &App, asked: &Arc<Asked>) -> Result<(Request, Option<UnderWay>), ApiError> {
     match app.taking.ask(Arc::clone(asked)).await {
-        Some(Ok(Some(request))) => Ok(request),
-        Some(Err(error)) => Err(StoreError::Shared(error).into()),
-        Some(Ok(None)) | None => {
-            app.desk.writer.write(async |transaction| alone(&app.desk, asked, transaction).await).await
+        Some((Ok(Some(request)), under_way)) => Ok((request, Some(under_way))),
+        Some((Err(error), _)) => Err(StoreError::Shared(error).into()),
+        Some((Ok(None), _)) | None => {
+            let request = app.desk.writer.write(async |transaction| alone(&app.desk, asked, transaction).await).await?;
+            Ok((request, None))
         }
     }
 }
@@ -123,8 +124,8 @@ pub struct Taker {
     gathered: Gathered<Arc<Asked>, Taken>,
 }
 
-pub(super) fn taker(desk: Arc<Desk>) -> (Taking, Taker) {
-    let (taking, gathered) = gather(MOST_WAITING);
+pub(super) fn taker(desk: Arc<Desk>, together: Together) -> (Taking, Taker) {
+    let (taking, gathered) = gather(MOST_WAITING, together);
     (taking, Taker { desk, gathered })
 }
 

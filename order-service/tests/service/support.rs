@@ -60,7 +60,8 @@ impl Shop {
         let mut running = Vec::new();
         for _ in 0..copies {
             let process = ProcessConfig { http_timeout: 2 * PATIENCE, ..process_config(&database, &servers) };
-            running.push(Copy::start(Config { process, order_wait: wait, order_waiters: 200 }).await);
+            running
+                .push(Copy::start(Config { process, order_wait: wait, order_waiters: 200, order_waves: true }).await);
         }
         let broker = Connection::connect(servers.amqp_url(), ConnectionProperties::default()).await.unwrap();
         let shop = Self {

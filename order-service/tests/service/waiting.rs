@@ -170,7 +170,12 @@ async fn a_process_that_would_have_clients_wait_longer_than_a_request_may_take_d
     let database = servers.database("orders").await;
     let process = process_config(&database, &servers);
     for over in [Duration::ZERO, Duration::from_secs(10)] {
-        let config = Config { order_wait: process.http_timeout + over, process: process.clone(), order_waiters: 1 };
+        let config = Config {
+            order_wait: process.http_timeout + over,
+            process: process.clone(),
+            order_waiters: 1,
+            order_waves: true,
+        };
         let wait = config.order_wait;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let serving = order_service::serve(listener, config, CancellationToken::new());

@@ -90,7 +90,11 @@ fn parse_retention(text: &str) -> Result<Duration, String> {
     possible.then_some(retention).ok_or_else(|| format!("{text} cannot be kept; write 1d to 3650d"))
 }
 
-fn parse_switch(text: &str) -> Result<bool, String> {
+/// A switch: `on` or `off`.
+///
+/// # Errors
+/// It is neither.
+pub fn parse_switch(text: &str) -> Result<bool, String> {
     match text {
         "on" => Ok(true),
         "off" => Ok(false),

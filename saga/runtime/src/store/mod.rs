@@ -19,6 +19,7 @@ mod pool;
 mod record;
 mod schema;
 mod transaction;
+mod waves;
 mod writer;
 mod writes;
 
@@ -37,7 +38,7 @@ pub use check_clock::check_clock;
 pub use connection::{Connection, Connections};
 pub(crate) use deferred::{Deferral, Due, keys_due, put_off, queues_due, take_due};
 pub use effects::Effects;
-pub use gather::{Gather, Gathered, gather};
+pub use gather::{Gather, Gathered, Together, UnderWay, gather};
 pub(crate) use known::{Handled, Key, Known, day_of, known};
 pub use lists::Lists;
 pub(crate) use outbox::{OutboxMarks, load};

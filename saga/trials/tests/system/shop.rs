@@ -127,8 +127,12 @@ impl Shop {
                     pet_service::serve(listener, pet_service::config::Config { process }, shutdown).await.unwrap()
                 }
                 "order-service" => {
-                    let config =
-                        order_service::config::Config { process, order_wait: settings.order_wait, order_waiters: 800 };
+                    let config = order_service::config::Config {
+                        process,
+                        order_wait: settings.order_wait,
+                        order_waiters: 800,
+                        order_waves: true,
+                    };
                     order_service::serve(listener, config, shutdown).await.unwrap();
                 }
                 "inventory-service" => {
