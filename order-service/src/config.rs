@@ -19,8 +19,8 @@ pub struct Config {
     /// How many clients may wait at once; a further one is answered 503, unless its answer is there already.
     #[arg(long, env = "ORDER_WAITERS", default_value_t = 800)]
     pub order_waiters: usize,
-    /// Whether requests set out in waves: fewer than are under way wait for those, for at most 100 ms. Off where a short
-    /// wait counts for more than what machines have to do.
+    /// Whether requests set out in waves: fewer than are under way wait for those, for some 100 ms at most. `off` where
+    /// machines are so large that a short wait counts for more than what they have to do.
     #[arg(long, env = "ORDER_WAVES", default_value = "on", value_parser = parse_switch, action = clap::ArgAction::Set)]
     pub order_waves: bool,
 }

@@ -108,14 +108,15 @@ async fn answered_before(app: &App, asked: &Asked) -> Result<Option<Response>, A
 
 /// Takes the request and starts its saga, or finds it taken already. It is under way as long as its client waits.
 async fn accept(app: &App, asked: &Arc<Asked>) -> Result<(Request, Option<UnderWay>), ApiError> {
-    match app.taking.ask(Arc::clone(asked)).await {
-        Some((Ok(Some(request)), under_way)) => Ok((request, Some(under_way))),
-        Some((Err(error), _)) => Err(StoreError::Shared(error).into()),
-        Some((Ok(None), _)) | None => {
-            let request = app.desk.writer.write(async |transaction| alone(&app.desk, asked, transaction).await).await?;
-            Ok((request, None))
+    let (taken, under_way) = app.taking.ask(Arc::clone(asked)).await.unzip();
+    let request = match taken {
+        Some(Ok(Some(request))) => request,
+        Some(Err(error)) => return Err(StoreError::Shared(error).into()),
+        Some(Ok(None)) | None => {
+            app.desk.writer.write(async |transaction| alone(&app.desk, asked, transaction).await).await?
         }
-    }
+    };
+    Ok((request, under_way))
 }
 
 /// Takes requests together, as they come.

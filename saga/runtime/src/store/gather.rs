@@ -97,7 +97,11 @@ impl<I, O> Gathered<I, O> {
             {
                 asks.push(more);
             }
-            let wave = waves.set_out(asks.len(), Instant::now());
+            let now = Instant::now();
+            while let Ok(wave) = self.ended.try_recv() {
+                waves.ended(wave, now);
+            }
+            let wave = waves.set_out(asks.len(), now);
             let (items, answers): (Vec<I>, Vec<_>) = asks.drain(..).map(|ask| (ask.item, ask.answer)).unzip();
             for (answer, done) in answers.into_iter().zip(work(items).await) {
                 if answer.send((done, UnderWay { wave, ending: self.ending.clone() })).is_err() {
@@ -117,9 +121,6 @@ impl<I, O> Gathered<I, O> {
     ) -> bool {
         loop {
             let now = Instant::now();
-            while let Ok(wave) = self.ended.try_recv() {
-                waves.ended(wave, now);
-            }
             let at_once = self.together == Together::AtOnce || self.asks.is_closed() || asks.len() >= most;
             if !asks.is_empty() && (at_once || waves.may_set_out(asks.len(), now)) {
                 return true;
@@ -127,11 +128,18 @@ impl<I, O> Gathered<I, O> {
             let (until, room) = (waves.until().filter(|_| !asks.is_empty()), most - asks.len());
             tokio::select! {
                 biased;
+                // Before those who come: some of them are the same.
+                Some(wave) = self.ended.recv() => {
+                    let now = Instant::now();
+                    if asks.is_empty() {
+                        waves.forget(now);
+                    }
+                    waves.ended(wave, now);
+                }
                 count = self.asks.recv_many(asks, room) => match count {
                     0 => return !asks.is_empty(),
                     count => waves.came(count, Instant::now()),
                 },
-                Some(wave) = self.ended.recv() => waves.ended(wave, Instant::now()),
                 () = sleep_until(until.unwrap_or(now)), if until.is_some() => {}
                 () = stop.cancelled(), if !self.asks.is_closed() => self.asks.close(),
             }

@@ -3,7 +3,7 @@
 //! What is asked for together stays together: its messages share AMQP messages, and each stage on their way handles them in
 //! one transaction. So how many set out together decides what all that follows costs. As with Nagle's algorithm for small
 //! packets (RFC 896), few wait while others are under way, and many go at once: a wave sets out once as many wait as are
-//! under way. Whoever is alone never waits, and of two neither does.
+//! under way. Whoever is alone waits for nobody.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -14,9 +14,9 @@ use tokio::time::Instant;
 pub(super) const PATIENCE: Duration = Duration::from_millis(100);
 /// Somebody whose wait is over often asks again, and all of a wave end at once. They are waited for while one comes so soon
 /// after the other,
-const NEXT: Duration = Duration::from_millis(1);
-/// but no longer than this in all.
-const ALL: Duration = Duration::from_millis(5);
+const BETWEEN_TWO: Duration = Duration::from_millis(1);
+/// but no longer than this.
+const IN_ALL: Duration = Duration::from_millis(5);
 
 /// The waves that are under way, and who may come back of them.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub(super) struct Waves {
     patience: Duration,
     /// The oldest first.
     under_way: VecDeque<Wave>,
-    last: u64,
+    last_number: u64,
     returning: Option<Returning>,
 }
 
@@ -39,22 +39,28 @@ struct Wave {
 #[derive(Debug, Clone, Copy)]
 struct Returning {
     count: usize,
-    next: Instant,
-    all: Instant,
+    until_next: Instant,
+    until_all: Instant,
+}
+
+impl Returning {
+    fn until(&self) -> Instant {
+        self.until_next.min(self.until_all)
+    }
 }
 
 impl Waves {
     /// No waves yet; each will be waited for no longer than this.
     pub(super) fn new(patience: Duration) -> Self {
-        Self { patience, under_way: VecDeque::new(), last: 0, returning: None }
+        Self { patience, under_way: VecDeque::new(), last_number: 0, returning: None }
     }
 
     /// A wave of so many sets out; its number is for [`Waves::ended`].
     pub(super) fn set_out(&mut self, count: usize, now: Instant) -> u64 {
-        self.last += 1;
-        self.under_way.push_back(Wave { number: self.last, left: count, set_out: now });
+        self.last_number += 1;
+        self.under_way.push_back(Wave { number: self.last_number, left: count, set_out: now });
         self.returning = None;
-        self.last
+        self.last_number
     }
 
     /// One of this wave is no longer under way.
@@ -65,30 +71,35 @@ impl Waves {
                 self.under_way.remove(place);
             }
         }
-        let returning = self.returning.get_or_insert(Returning { count: 0, next: now + NEXT, all: now + ALL });
-        returning.count += 1;
+        let first = Returning { count: 0, until_next: now + BETWEEN_TWO, until_all: now + IN_ALL };
+        self.returning.get_or_insert(first).count += 1;
     }
 
     /// So many came.
     pub(super) fn came(&mut self, count: usize, now: Instant) {
         self.returning = self.returning.and_then(|returning| {
             let count = returning.count.checked_sub(count).filter(|count| *count > 0)?;
-            Some(Returning { count, next: now + NEXT, ..returning })
+            Some(Returning { count, until_next: now + BETWEEN_TWO, ..returning })
         });
     }
 
     /// Whether those who wait set out.
     pub(super) fn may_set_out(&mut self, waiting: usize, now: Instant) -> bool {
-        self.under_way.retain(|wave| now < wave.set_out + self.patience);
-        self.returning = self.returning.filter(|returning| now < returning.next.min(returning.all));
+        self.forget(now);
         let under_way: usize = self.under_way.iter().map(|wave| wave.left).sum();
         self.returning.is_none() && waiting >= under_way
+    }
+
+    /// What was waited for long enough is waited for no longer.
+    pub(super) fn forget(&mut self, now: Instant) {
+        self.under_way.retain(|wave| now < wave.set_out + self.patience);
+        self.returning = self.returning.filter(|returning| now < returning.until());
     }
 
     /// When they may although nobody comes or ends.
     pub(super) fn until(&self) -> Option<Instant> {
         match self.returning {
-            Some(returning) => Some(returning.next.min(returning.all)),
+            Some(returning) => Some(returning.until()),
             None => self.under_way.front().map(|wave| wave.set_out + self.patience),
         }
     }
@@ -101,7 +112,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn who_is_alone_never_waits_and_a_second_one_neither() {
+    async fn who_is_alone_waits_for_nobody_and_a_second_one_neither() {
         let (mut waves, now) = (Waves::new(PATIENCE), Instant::now());
         for _ in 0..3 {
             assert!(waves.may_set_out(1, now));
@@ -125,7 +136,7 @@ mod tests {
         assert!(waves.may_set_out(10, now));
         waves.ended(wave, now);
         assert!(!waves.may_set_out(9, now), "the one that ended may come back");
-        assert_eq!(waves.until(), Some(now + NEXT));
+        assert_eq!(waves.until(), Some(now + BETWEEN_TWO));
         waves.came(1, now);
         assert!(waves.may_set_out(9, now));
     }
@@ -136,12 +147,12 @@ mod tests {
         let (wave, began) = (waves.set_out(100, now), now);
         (0..100).for_each(|_| waves.ended(wave, now));
         assert!(!waves.may_set_out(50, now));
-        assert!(waves.may_set_out(50, now + NEXT), "nobody came");
+        assert!(waves.may_set_out(50, now + BETWEEN_TWO), "nobody came");
         let wave = waves.set_out(100, now);
         (0..100).for_each(|_| waves.ended(wave, now));
-        while now < began + ALL {
+        while now < began + IN_ALL {
             assert!(!waves.may_set_out(50, now));
-            now += NEXT / 2;
+            now += BETWEEN_TWO / 2;
             waves.came(1, now);
         }
         assert!(waves.may_set_out(50, now), "not for ever");
@@ -173,18 +184,19 @@ mod tests {
         prop_oneof![
             3 => (1_usize..20).prop_map(Step::Came),
             5 => any::<prop::sample::Index>().prop_map(Step::Ended),
-            2 => (1_u64..3_000).prop_map(Step::Later),
+            2 => (1_u64..30_000).prop_map(Step::Later),
         ]
     }
 
     proptest! {
         #[test]
-        fn whoever_waits_sets_out_at_the_latest_when_it_was_said(steps in prop::collection::vec(step(), 1..80)) {
+        fn nobody_waits_for_longer_than_it_is_said(steps in prop::collection::vec(step(), 1..80)) {
             let (mut waves, mut now) = (Waves::new(PATIENCE), Instant::now());
-            let (mut waiting, mut travelling) = (0, Vec::<u64>::new());
+            let (mut waiting, mut since, mut travelling) = (0, now, Vec::<u64>::new());
             for step in steps {
                 match step {
                     Step::Came(count) => {
+                        since = if waiting == 0 { now } else { since };
                         waiting += count;
                         waves.came(count, now);
                     }
@@ -199,6 +211,7 @@ mod tests {
                     let wave = waves.set_out(waiting, now);
                     travelling.extend(std::iter::repeat_n(wave, std::mem::take(&mut waiting)));
                 }
+                prop_assert!(waiting == 0 || now < since + PATIENCE + IN_ALL);
                 let left: usize = waves.under_way.iter().map(|wave| wave.left).sum();
                 prop_assert!(left <= travelling.len());
                 prop_assert!(waves.under_way.iter().is_sorted_by_key(|wave| wave.number));
