@@ -1,7 +1,8 @@
-//! The one place that reads the clock.
+//! The one place that reads the clock; and waiting for a moment that may never come.
 
 use saga_core::Time;
 use time::Duration;
+use tokio::time::Instant;
 
 /// How far the clocks of processes and servers may be apart.
 pub(crate) const MOST_APART: Duration = Duration::minutes(5);
@@ -12,4 +13,12 @@ pub(crate) const MOST_APART: Duration = Duration::minutes(5);
 pub fn now() -> Time {
     let now = Time::now_utc();
     now.replace_microsecond(now.microsecond()).unwrap_or(now)
+}
+
+/// Waits until this moment; for ever, if there is none.
+pub(crate) async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
 }

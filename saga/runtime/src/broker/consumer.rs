@@ -20,6 +20,7 @@ use super::error::{BrokerError, within};
 use super::hand::{Arrived, Hand, Tagged, Unsettled};
 use super::reader::look_at;
 use super::{Deliver, Incoming, arrived};
+use crate::clock::until;
 use crate::turns::{Turn, Turns};
 
 /// How many messages the broker hands out before it waits for acknowledgements.
@@ -330,14 +331,6 @@ impl Taker {
             self.cancel().await;
         }
         within(ANSWER, "closing a channel", self.channel.close(200, "OK".into())).await
-    }
-}
-
-/// Waits until this moment; for ever, if there is none.
-async fn until(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => tokio::time::sleep_until(moment).await,
-        None => std::future::pending().await,
     }
 }
 

@@ -3,14 +3,13 @@
 //! Whoever comes while nothing is done begins as soon as it is the process's turn for it, and what comes meanwhile is done
 //! next, together. Where those who ask travel in waves ([`Together::InWaves`]), it also waits for those who are under way.
 
-use std::time::Duration;
-
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::sync::oneshot;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::waves::{PATIENCE, Waves};
+use super::waves::Waves;
+use crate::clock::until;
 use crate::turns::Turns;
 
 /// Where to ask. Cheap to clone.
@@ -22,8 +21,7 @@ pub struct Gather<I, O>(mpsc::Sender<Ask<I, O>>);
 pub struct Gathered<I, O> {
     asks: mpsc::Receiver<Ask<I, O>>,
     together: Together,
-    /// How long anybody waits for a wave.
-    patience: Duration,
+    waves: Waves,
     /// The waves of those who are no longer under way.
     ended: UnboundedReceiver<u64>,
     ending: UnboundedSender<u64>,
@@ -63,7 +61,7 @@ impl Drop for UnderWay {
 pub fn gather<I, O>(capacity: usize, together: Together) -> (Gather<I, O>, Gathered<I, O>) {
     let (sender, asks) = mpsc::channel(capacity);
     let (ending, ended) = mpsc::unbounded_channel();
-    (Gather(sender), Gathered { asks, together, patience: PATIENCE, ended, ending })
+    (Gather(sender), Gathered { asks, together, waves: Waves::default(), ended, ending })
 }
 
 impl<I, O> Clone for Gather<I, O> {
@@ -89,8 +87,8 @@ impl<I, O> Gathered<I, O> {
     where
         F: Future<Output = Vec<O>>,
     {
-        let (mut asks, mut waves) = (Vec::with_capacity(most), Waves::new(self.patience));
-        while self.wait(&mut asks, most, &mut waves, &stop).await {
+        let mut asks = Vec::with_capacity(most);
+        while self.wait(&mut asks, most, &stop).await {
             let _turn = turns.take().await;
             while asks.len() < most
                 && let Ok(more) = self.asks.try_recv()
@@ -99,9 +97,9 @@ impl<I, O> Gathered<I, O> {
             }
             let now = Instant::now();
             while let Ok(wave) = self.ended.try_recv() {
-                waves.ended(wave, now);
+                self.waves.ended(wave, now);
             }
-            let wave = waves.set_out(asks.len(), now);
+            let wave = self.waves.set_out(asks.len(), now);
             let (items, answers): (Vec<I>, Vec<_>) = asks.drain(..).map(|ask| (ask.item, ask.answer)).unzip();
             for (answer, done) in answers.into_iter().zip(work(items).await) {
                 if answer.send((done, UnderWay { wave, ending: self.ending.clone() })).is_err() {
@@ -112,35 +110,29 @@ impl<I, O> Gathered<I, O> {
     }
 
     /// Waits until there is something to do, and it is time for it. False: there is nothing, and nothing will come.
-    async fn wait(
-        &mut self,
-        asks: &mut Vec<Ask<I, O>>,
-        most: usize,
-        waves: &mut Waves,
-        stop: &CancellationToken,
-    ) -> bool {
+    async fn wait(&mut self, asks: &mut Vec<Ask<I, O>>, most: usize, stop: &CancellationToken) -> bool {
         loop {
             let now = Instant::now();
             let at_once = self.together == Together::AtOnce || self.asks.is_closed() || asks.len() >= most;
-            if !asks.is_empty() && (at_once || waves.may_set_out(asks.len(), now)) {
+            if !asks.is_empty() && (at_once || self.waves.may_set_out(asks.len(), now)) {
                 return true;
             }
-            let (until, room) = (waves.until().filter(|_| !asks.is_empty()), most - asks.len());
+            let (moment, room) = (self.waves.until().filter(|_| !asks.is_empty()), most - asks.len());
             tokio::select! {
                 biased;
                 // Before those who come: some of them are the same.
                 Some(wave) = self.ended.recv() => {
                     let now = Instant::now();
                     if asks.is_empty() {
-                        waves.forget(now);
+                        self.waves.forget(now);
                     }
-                    waves.ended(wave, now);
+                    self.waves.ended(wave, now);
                 }
                 count = self.asks.recv_many(asks, room) => match count {
                     0 => return !asks.is_empty(),
-                    count => waves.came(count, Instant::now()),
+                    count => self.waves.came(count, Instant::now()),
                 },
-                () = sleep_until(until.unwrap_or(now)), if until.is_some() => {}
+                () = until(moment) => {}
                 () = stop.cancelled(), if !self.asks.is_closed() => self.asks.close(),
             }
         }
@@ -150,6 +142,7 @@ impl<I, O> Gathered<I, O> {
 #[cfg(test)]
 mod tests {
     use std::sync::{Arc, Mutex};
+    use std::time::Duration;
 
     use tokio::sync::{Notify, Semaphore};
 
@@ -199,7 +192,7 @@ mod tests {
     /// Doubles what is asked for in waves, and tells how many are done together.
     fn doubling(most: usize) -> (Gather<u32, u32>, CancellationToken, mpsc::UnboundedReceiver<usize>) {
         let ((ask, mut gathered), stop) = (gather(64, Together::InWaves), CancellationToken::new());
-        gathered.patience = Duration::from_secs(60);
+        gathered.waves = Waves::new(Duration::from_secs(60));
         let (sizes, told) = mpsc::unbounded_channel();
         let work = move |items: Vec<u32>| {
             sizes.send(items.len()).unwrap();

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// Nobody waits for a wave that set out longer ago: what holds it up is not how busy everybody is.
-pub(super) const PATIENCE: Duration = Duration::from_millis(100);
+const PATIENCE: Duration = Duration::from_millis(100);
 /// Somebody whose wait is over often asks again, and all of a wave end at once. They are waited for while one comes so soon
 /// after the other,
 const BETWEEN_TWO: Duration = Duration::from_millis(1);
@@ -50,7 +50,7 @@ impl Returning {
 }
 
 impl Waves {
-    /// No waves yet; each will be waited for no longer than this.
+    /// No waves yet; each will be waited for no longer than this, by default 100 ms.
     pub(super) fn new(patience: Duration) -> Self {
         Self { patience, under_way: VecDeque::new(), last_number: 0, returning: None }
     }
@@ -105,6 +105,12 @@ impl Waves {
     }
 }
 
+impl Default for Waves {
+    fn default() -> Self {
+        Self::new(PATIENCE)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -113,7 +119,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_is_alone_waits_for_nobody_and_a_second_one_neither() {
-        let (mut waves, now) = (Waves::new(PATIENCE), Instant::now());
+        let (mut waves, now) = (Waves::default(), Instant::now());
         for _ in 0..3 {
             assert!(waves.may_set_out(1, now));
             let wave = waves.set_out(1, now);
@@ -129,7 +135,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_wave_sets_out_once_as_many_wait_as_are_under_way() {
-        let (mut waves, now) = (Waves::new(PATIENCE), Instant::now());
+        let (mut waves, now) = (Waves::default(), Instant::now());
         let wave = waves.set_out(10, now);
         assert!(!waves.may_set_out(9, now));
         assert_eq!(waves.until(), Some(now + PATIENCE));
@@ -143,7 +149,7 @@ mod tests {
 
     #[tokio::test]
     async fn those_who_ended_are_waited_for_while_one_comes_soon_after_the_other_and_not_for_long() {
-        let (mut waves, mut now) = (Waves::new(PATIENCE), Instant::now());
+        let (mut waves, mut now) = (Waves::default(), Instant::now());
         let (wave, began) = (waves.set_out(100, now), now);
         (0..100).for_each(|_| waves.ended(wave, now));
         assert!(!waves.may_set_out(50, now));
@@ -160,7 +166,7 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_waits_for_what_is_stuck() {
-        let (mut waves, now) = (Waves::new(PATIENCE), Instant::now());
+        let (mut waves, now) = (Waves::default(), Instant::now());
         let stuck = waves.set_out(1_000, now);
         waves.set_out(5, now + PATIENCE / 2);
         assert!(!waves.may_set_out(1, now + PATIENCE / 2));
@@ -191,7 +197,7 @@ mod tests {
     proptest! {
         #[test]
         fn nobody_waits_for_longer_than_it_is_said(steps in prop::collection::vec(step(), 1..80)) {
-            let (mut waves, mut now) = (Waves::new(PATIENCE), Instant::now());
+            let (mut waves, mut now) = (Waves::default(), Instant::now());
             let (mut waiting, mut since, mut travelling) = (0, now, Vec::<u64>::new());
             for step in steps {
                 match step {
