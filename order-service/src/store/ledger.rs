@@ -3,44 +3,46 @@
 use std::collections::BTreeMap;
 
 use saga_contract::{Money, OrderNumber};
-use saga_runtime::store::{Transaction, Writes, query};
+use saga_runtime::store::{Place, Transaction, Writes, query};
 use saga_runtime::{StoreError, values};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::rows::{read_request, request_columns, request_order};
+use super::rows::{COLUMNS, read_request, request_columns, request_order};
 use crate::domain::{Request, State};
 
 const LOCK: &str = concat!(
     "SELECT ",
     request_columns!(),
-    " FROM requests r WHERE r.order_id = ANY($1) ORDER BY r.order_id FOR UPDATE"
+    ", r.ctid FROM requests r WHERE r.order_id = ANY($1) ORDER BY r.order_id FOR UPDATE"
 );
-const LOCK_NUMBER: &str = concat!("SELECT ", request_columns!(), " FROM requests r WHERE r.number = $1 FOR UPDATE");
+const LOCK_NUMBER: &str =
+    concat!("SELECT ", request_columns!(), ", r.ctid FROM requests r WHERE r.number = $1 FOR UPDATE");
 
 const UPDATE: &str = "
     UPDATE requests r SET version = t.version, granted = t.granted, cancellation_requested = t.cancellation_requested,
            state = t.state, reason = t.reason, order_state = t.order_state, order_reason = t.order_reason,
            total = t.total, currency = t.currency
-    FROM unnest($1::uuid[], $2::int8[], $3::int8[], $4::bool[], $5::bool[], $6::text[], $7::text[], $8::text[],
+    FROM unnest($1::tid[], $2::int8[], $3::int8[], $4::bool[], $5::bool[], $6::text[], $7::text[], $8::text[],
                 $9::text[], $10::int8[], $11::text[])
-         AS t(order_id, expected, version, granted, cancellation_requested, state, reason, order_state, order_reason,
+         AS t(place, expected, version, granted, cancellation_requested, state, reason, order_state, order_reason,
               total, currency)
-    WHERE r.order_id = t.order_id AND r.order_id = ANY($1) AND r.version = t.expected";
+    WHERE r.ctid = t.place AND r.version = t.expected";
 
 /// The requests that a transaction touches: locked, changed in memory, written once.
 #[derive(Debug, Default)]
 pub struct Ledger {
     stored: BTreeMap<Uuid, Request>,
     current: BTreeMap<Uuid, Request>,
+    places: BTreeMap<Uuid, Place>,
 }
 
 impl Ledger {
-    /// A ledger of these requests, as they are stored.
+    /// A ledger of these requests, without a database: what changes in it is written nowhere.
     #[must_use]
     pub fn of(requests: impl IntoIterator<Item = Request>) -> Self {
         let stored: BTreeMap<Uuid, Request> = requests.into_iter().map(|request| (request.order, request)).collect();
-        Self { current: stored.clone(), stored }
+        Self { current: stored.clone(), stored, places: BTreeMap::new() }
     }
 
     /// Locks these orders' requests, in key order, and reads them.
@@ -72,7 +74,9 @@ impl Ledger {
     }
 
     fn read(requests: &[Row]) -> Result<Self, StoreError> {
-        Ok(Self::of(requests.iter().map(read_request).collect::<Result<Vec<_>, _>>()?))
+        let ledger = Self::of(requests.iter().map(read_request).collect::<Result<Vec<_>, _>>()?);
+        let places = requests.iter().map(|row| (request_order(row), row.get(COLUMNS))).collect();
+        Ok(Self { places, ..ledger })
     }
 
     /// The request of an order, with what this transaction changed.
@@ -96,7 +100,7 @@ impl Ledger {
         if changed.is_empty() {
             return writes;
         }
-        let orders: Vec<Uuid> = changed.iter().map(|r| r.order).collect();
+        let places: Vec<Option<Place>> = changed.iter().map(|r| self.places.get(&r.order).copied()).collect();
         let expected: Vec<i64> = stored.iter().map(|r| version(r)).collect();
         let versions: Vec<i64> = changed.iter().map(|r| version(r)).collect();
         let granted: Vec<bool> = changed.iter().map(|r| r.granted).collect();
@@ -112,7 +116,7 @@ impl Ledger {
         let currencies: Vec<Option<String>> =
             totals.iter().map(|total| Some(total.as_ref()?.currency().to_string())).collect();
         let values = values![
-            orders,
+            places,
             expected,
             versions,
             granted,

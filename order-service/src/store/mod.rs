@@ -14,7 +14,7 @@ use tokio_postgres::types::Json;
 use uuid::Uuid;
 
 use crate::domain::{Request, State};
-use rows::{HASH, corrupt, read_request, request_columns};
+use rows::{COLUMNS, corrupt, read_request, request_columns};
 
 pub use ledger::Ledger;
 
@@ -137,7 +137,7 @@ pub async fn insert(
 /// [`StoreError`].
 pub async fn find(on: &impl Statements, order: Uuid) -> Result<Option<(Request, Vec<u8>)>, StoreError> {
     let row = query_opt(on, FIND_ORDER, &[&order]).await?;
-    row.map(|row| Ok((read_request(&row)?, row.get(HASH)))).transpose()
+    row.map(|row| Ok((read_request(&row)?, row.get(COLUMNS)))).transpose()
 }
 
 /// The request with this public number.

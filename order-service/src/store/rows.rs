@@ -19,8 +19,8 @@ macro_rules! request_columns {
 }
 pub(super) use request_columns;
 
-/// Where the hash is behind them.
-pub(super) const HASH: usize = 18;
+/// How many they are: what a statement asks for behind them comes next.
+pub(super) const COLUMNS: usize = 18;
 
 /// The order that a request is for.
 pub(super) fn request_order(row: &Row) -> Uuid {

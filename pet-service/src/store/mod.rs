@@ -6,15 +6,16 @@ use std::collections::BTreeMap;
 
 use saga_contract::{PetNumber, PetStatus};
 use saga_runtime::StoreError;
-use saga_runtime::store::{Statements, Transaction, Value, Writes, execute, query, query_opt};
+use saga_runtime::store::{Place, Statements, Transaction, Value, Writes, execute, query, query_opt};
 use saga_runtime::values;
 use tokio_postgres::types::Json;
 use uuid::Uuid;
 
 use crate::domain::Pet;
-use row::{PetRow, corrupt, pet_columns};
+use row::{PetRow, Stand, corrupt, pet_columns};
 
-const LOCK: &str = concat!("SELECT ", pet_columns!(), " FROM pets p WHERE p.id = ANY($1) ORDER BY p.id FOR UPDATE");
+const LOCK: &str =
+    concat!("SELECT ", pet_columns!(), ", p.ctid FROM pets p WHERE p.id = ANY($1) ORDER BY p.id FOR UPDATE");
 
 const BY_NUMBER: &str = concat!("SELECT ", pet_columns!(), " FROM pets p WHERE p.id = $1");
 
@@ -46,9 +47,9 @@ const MOVE_ON: &str = "
     SET version = t.version, status = t.status,
         reserved_by_order = t.reserved_by_order, reserved_by_saga = t.reserved_by_saga,
         sold_to_order = t.sold_to_order, sold_to_saga = t.sold_to_saga
-    FROM unnest($1::int8[], $2::int8[], $3::int8[], $4::text[], $5::uuid[], $6::uuid[], $7::uuid[], $8::uuid[])
-         AS t(id, stored, version, status, reserved_by_order, reserved_by_saga, sold_to_order, sold_to_saga)
-    WHERE p.id = t.id AND p.id = ANY($1) AND p.version = t.stored";
+    FROM unnest($1::tid[], $2::int8[], $3::int8[], $4::text[], $5::uuid[], $6::uuid[], $7::uuid[], $8::uuid[])
+         AS t(place, stored, version, status, reserved_by_order, reserved_by_saga, sold_to_order, sold_to_saga)
+    WHERE p.ctid = t.place AND p.version = t.stored";
 
 const UPDATE: &str = "
     UPDATE pets p
@@ -64,17 +65,18 @@ const UPDATE: &str = "
 pub struct Pets {
     known: BTreeMap<PetNumber, Pet>,
     stored: BTreeMap<PetNumber, u64>,
+    places: BTreeMap<PetNumber, Place>,
     /// Whether what the catalogue says of one of them was changed.
     described: bool,
 }
 
 impl Pets {
-    /// These pets, as they are stored.
+    /// These pets, without a database: what changes of them is written nowhere.
     #[must_use]
     pub fn of(pets: impl IntoIterator<Item = Pet>) -> Self {
         let known: BTreeMap<PetNumber, Pet> = pets.into_iter().map(|pet| (pet.number, pet)).collect();
         let stored = known.values().map(|pet| (pet.number, pet.version)).collect();
-        Self { known, stored, described: false }
+        Self { known, stored, places: BTreeMap::new(), described: false }
     }
 
     /// Locks and reads pets, in the order of their numbers. Unknown ones are not in it.
@@ -90,7 +92,9 @@ impl Pets {
             return Ok(Self::default());
         }
         let rows = query(transaction, LOCK, &[&numbers]).await?;
-        Ok(Self::of(rows.iter().map(row::read).collect::<Result<Vec<_>, _>>()?))
+        let pets = rows.iter().map(row::read).collect::<Result<Vec<_>, _>>()?;
+        let places = pets.iter().zip(&rows).map(|(pet, row)| (pet.number, row.get(row::COLUMNS))).collect();
+        Ok(Self { places, ..Self::of(pets) })
     }
 
     /// The pet of this number, with what was changed.
@@ -109,33 +113,35 @@ impl Pets {
     #[must_use]
     pub fn writes(self) -> Writes {
         let changed = self.known.values().filter(|pet| self.stored.get(&pet.number) != Some(&pet.version));
-        let (rows, stored): (Vec<PetRow>, Vec<Option<i64>>) =
-            changed.map(|pet| (PetRow::from(pet), self.stored.get(&pet.number).map(|v| row::to_int8(*v)))).unzip();
+        let (pets, stored): (Vec<&Pet>, Vec<Option<i64>>) =
+            changed.map(|pet| (pet, self.stored.get(&pet.number).map(|v| row::to_int8(*v)))).unzip();
         let mut writes = Writes::default();
-        if !rows.is_empty() {
-            let count = rows.len();
-            let (sql, values) = if self.described { update(rows, stored) } else { move_on(&rows, stored) };
-            writes.add_exactly(count, sql, values);
+        if !pets.is_empty() {
+            let (sql, values) =
+                if self.described { update(&pets, stored) } else { move_on(&pets, stored, &self.places) };
+            writes.add_exactly(pets.len(), sql, values);
         }
         writes
     }
 }
 
-fn update(rows: Vec<PetRow>, stored: Vec<Option<i64>>) -> (&'static str, Vec<Value>) {
-    let numbers: Vec<i64> = rows.iter().map(PetRow::number).collect();
+fn update(pets: &[&Pet], stored: Vec<Option<i64>>) -> (&'static str, Vec<Value>) {
+    let numbers: Vec<i64> = pets.iter().map(|pet| pet.number.get()).collect();
+    let rows: Vec<PetRow> = pets.iter().copied().map(PetRow::from).collect();
     (UPDATE, values![Json(rows), numbers, stored])
 }
 
-fn move_on(rows: &[PetRow], stored: Vec<Option<i64>>) -> (&'static str, Vec<Value>) {
-    let numbers: Vec<i64> = rows.iter().map(PetRow::number).collect();
-    let versions: Vec<i64> = rows.iter().map(|row| row.version).collect();
-    let statuses: Vec<&str> = rows.iter().map(|row| row.status.as_str()).collect();
-    let holder = |of: fn(&PetRow) -> Option<Uuid>| rows.iter().map(of).collect::<Vec<_>>();
+fn move_on(pets: &[&Pet], stored: Vec<Option<i64>>, places: &BTreeMap<PetNumber, Place>) -> (&'static str, Vec<Value>) {
+    let places: Vec<Option<Place>> = pets.iter().map(|pet| places.get(&pet.number).copied()).collect();
+    let versions: Vec<i64> = pets.iter().map(|pet| row::to_int8(pet.version)).collect();
+    let stands: Vec<Stand> = pets.iter().map(|pet| Stand::from(pet.state)).collect();
+    let statuses: Vec<&str> = stands.iter().map(|stand| stand.status.as_str()).collect();
+    let held = |of: fn(&Stand) -> Option<Uuid>| stands.iter().map(of).collect::<Vec<_>>();
     let (reserved_by_order, reserved_by_saga) =
-        (holder(|row| row.reserved_by_order), holder(|row| row.reserved_by_saga));
-    let (sold_to_order, sold_to_saga) = (holder(|row| row.sold_to_order), holder(|row| row.sold_to_saga));
+        (held(|stand| stand.reserved_by_order), held(|stand| stand.reserved_by_saga));
+    let (sold_to_order, sold_to_saga) = (held(|stand| stand.sold_to_order), held(|stand| stand.sold_to_saga));
     let values =
-        values![numbers, stored, versions, statuses, reserved_by_order, reserved_by_saga, sold_to_order, sold_to_saga];
+        values![places, stored, versions, statuses, reserved_by_order, reserved_by_saga, sold_to_order, sold_to_saga];
     (MOVE_ON, values)
 }
 

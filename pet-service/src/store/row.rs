@@ -18,17 +18,27 @@ macro_rules! pet_columns {
 }
 pub(super) use pet_columns;
 
+/// How many they are: what a statement asks for behind them comes next.
+pub(super) const COLUMNS: usize = 14;
+
 #[derive(Debug, Serialize)]
 pub(super) struct PetRow {
     id: i64,
     uuid: Uuid,
-    pub(super) version: i64,
+    version: i64,
     name: String,
     category: Option<Category>,
     photo_urls: Vec<String>,
     tags: Vec<Tag>,
     price: i64,
     currency: Currency,
+    #[serde(flatten)]
+    stand: Stand,
+}
+
+/// The columns of a pet that orders change.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(super) struct Stand {
     pub(super) status: Status,
     pub(super) reserved_by_order: Option<Uuid>,
     pub(super) reserved_by_saga: Option<Uuid>,
@@ -63,12 +73,6 @@ impl Serialize for Status {
     }
 }
 
-impl PetRow {
-    pub(super) fn number(&self) -> i64 {
-        self.id
-    }
-}
-
 /// The pet of a row.
 pub(super) fn read(row: &Row) -> Result<Pet, StoreError> {
     let number: i64 = row.get(0);
@@ -90,11 +94,13 @@ fn columns(row: &Row) -> Result<PetRow, Box<dyn std::error::Error + Send + Sync>
         tags,
         price: row.try_get(7)?,
         currency: currency.parse()?,
-        status: Status::ALL.into_iter().find(|known| known.as_str() == status).ok_or("its status is unknown")?,
-        reserved_by_order: row.try_get(10)?,
-        reserved_by_saga: row.try_get(11)?,
-        sold_to_order: row.try_get(12)?,
-        sold_to_saga: row.try_get(13)?,
+        stand: Stand {
+            status: Status::ALL.into_iter().find(|known| known.as_str() == status).ok_or("its status is unknown")?,
+            reserved_by_order: row.try_get(10)?,
+            reserved_by_saga: row.try_get(11)?,
+            sold_to_order: row.try_get(12)?,
+            sold_to_saga: row.try_get(13)?,
+        },
     })
 }
 
@@ -108,14 +114,26 @@ pub(super) fn to_int8(version: u64) -> i64 {
     i64::try_from(version).unwrap_or(i64::MAX)
 }
 
-impl From<&Pet> for PetRow {
-    fn from(pet: &Pet) -> Self {
-        let (status, reserved_by, sold_to) = match pet.state {
+impl From<State> for Stand {
+    fn from(state: State) -> Self {
+        let (status, reserved_by, sold_to) = match state {
             State::Available => (Status::Available, None, None),
             State::Reserved(holder) => (Status::Pending, Some(holder), None),
             State::Sold(holder) => (Status::Sold, None, Some(holder)),
             State::Deleted => (Status::Deleted, None, None),
         };
+        Self {
+            status,
+            reserved_by_order: reserved_by.map(|holder| holder.order),
+            reserved_by_saga: reserved_by.map(|holder| holder.saga),
+            sold_to_order: sold_to.map(|holder| holder.order),
+            sold_to_saga: sold_to.map(|holder| holder.saga),
+        }
+    }
+}
+
+impl From<&Pet> for PetRow {
+    fn from(pet: &Pet) -> Self {
         let Entry { name, category, photo_urls, tags, price } = pet.entry.clone();
         Self {
             id: pet.number.get(),
@@ -127,11 +145,7 @@ impl From<&Pet> for PetRow {
             tags,
             price: price.amount(),
             currency: price.currency(),
-            status,
-            reserved_by_order: reserved_by.map(|holder| holder.order),
-            reserved_by_saga: reserved_by.map(|holder| holder.saga),
-            sold_to_order: sold_to.map(|holder| holder.order),
-            sold_to_saga: sold_to.map(|holder| holder.saga),
+            stand: Stand::from(pet.state),
         }
     }
 }
@@ -140,10 +154,11 @@ impl TryFrom<PetRow> for Pet {
     type Error = String;
 
     fn try_from(row: PetRow) -> Result<Self, String> {
-        let state = match row.status {
+        let stand = row.stand;
+        let state = match stand.status {
             Status::Available => State::Available,
-            Status::Pending => State::Reserved(holder(row.reserved_by_order, row.reserved_by_saga)?),
-            Status::Sold => State::Sold(holder(row.sold_to_order, row.sold_to_saga)?),
+            Status::Pending => State::Reserved(holder(stand.reserved_by_order, stand.reserved_by_saga)?),
+            Status::Sold => State::Sold(holder(stand.sold_to_order, stand.sold_to_saga)?),
             Status::Deleted => State::Deleted,
         };
         let PetRow { name, category, photo_urls, tags, .. } = row;
@@ -193,7 +208,8 @@ mod tests {
 
     #[test]
     fn a_row_that_contradicts_itself_is_no_pet() {
-        let row = PetRow { status: Status::Pending, ..PetRow::from(&pet(State::Available)) };
+        let held = Stand { status: Status::Pending, ..Stand::from(State::Available) };
+        let row = PetRow { stand: held, ..PetRow::from(&pet(State::Available)) };
         assert_eq!(Pet::try_from(row), Err("it has no holder".to_owned()));
         let row = PetRow { id: 0, ..PetRow::from(&pet(State::Available)) };
         assert!(Pet::try_from(row).is_err());

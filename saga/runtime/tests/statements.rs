@@ -4,14 +4,20 @@
 use std::time::Duration;
 
 use saga_runtime::secret::Secret;
-use saga_runtime::store::{Connection, Transaction, connect, execute, query, together};
+use saga_runtime::store::{Connection, Param, Place, Transaction, connect, execute, query, together};
 use saga_runtime::testing::{Servers, eventually};
+use tokio_postgres::Row;
 
 const ADD: &str = "INSERT INTO things VALUES (1)";
 const COUNT: &str = "SELECT count(*) FROM things";
 const LONG: &str = "SELECT pg_sleep(25)";
 const IS_AT_IT: &str = "SELECT FROM pg_stat_activity WHERE pid = $1 AND state = 'active'";
 const SLEEPS: &str = "SELECT FROM pg_stat_activity WHERE pid = $1 AND wait_event = 'PgSleep'";
+const LOCK: &str = "SELECT n, ctid FROM things WHERE id = ANY($1) ORDER BY id FOR UPDATE";
+const MOVE_ON: &str = "
+    UPDATE things SET n = moved.n FROM unnest($1::tid[], $2::integer[]) AS moved(place, n)
+    WHERE things.ctid = moved.place";
+const IS_LOCKED_OUT: &str = "SELECT FROM pg_stat_activity WHERE pid = $1 AND wait_event_type = 'Lock'";
 const PATIENCE: Duration = Duration::from_secs(20);
 
 #[tokio::test]
@@ -53,6 +59,45 @@ async fn a_connection_whose_statement_was_given_up_is_used_no_more_and_the_state
         query(&next, IS_AT_IT, &[&at_it]).await.unwrap().is_empty()
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_locked_row_is_written_where_it_lies_also_when_somebody_moved_it_meanwhile() {
+    let servers = Servers::claim().await;
+    let database = servers.database("things").await;
+    let mut other = database.connect().await;
+    other.batch_execute("CREATE TABLE things (id integer PRIMARY KEY, n integer)").await.unwrap();
+    let pool = connect("DATABASE_URL", &Secret::new(&database.owner_url), "test", 2).unwrap();
+    let mut connection = pool.get().await.unwrap();
+    // What is planned while a table is empty stays planned.
+    let explain = format!("EXPLAIN {MOVE_ON}");
+    let plan = query(&connection, &explain, &[&Vec::<Place>::new(), &Vec::<i32>::new()]).await.unwrap();
+    assert!(plan.iter().any(|line| line.get::<_, &str>(0).contains("Tid Scan on things")), "{plan:?}");
+
+    other.batch_execute("INSERT INTO things SELECT id, 10 * id FROM generate_series(1, 1000) AS id").await.unwrap();
+    let first = other.transaction().await.unwrap();
+    first.batch_execute("UPDATE things SET n = n + 1 WHERE id = 500").await.unwrap();
+    let at_it = server_of(&connection).await;
+    let transaction = Transaction::begin(&mut connection).await.unwrap();
+    let ids = vec![1, 500, 1000];
+    let asked: [Param<'_>; 1] = [&ids];
+    let locked = query(&transaction, LOCK, &asked);
+    let moved = async {
+        eventually("it is locked out", PATIENCE, async || {
+            first.query_opt(IS_LOCKED_OUT, &[&at_it]).await.unwrap().is_some()
+        })
+        .await;
+        first.commit().await.unwrap();
+    };
+    let (locked, ()) = tokio::join!(locked, moved);
+    let locked = locked.unwrap();
+    let numbers = |rows: &[Row]| rows.iter().map(|row| row.get(0)).collect::<Vec<i32>>();
+    assert_eq!(numbers(&locked), [10, 5001, 10_000], "as the other one left them");
+    let places: Vec<Place> = locked.iter().map(|row| row.get(1)).collect();
+    assert_eq!(execute(&transaction, MOVE_ON, &[&places, &vec![1, 2, 3]]).await.unwrap(), 3);
+    transaction.commit().await.unwrap();
+    let stored = other.query("SELECT n FROM things WHERE id = ANY($1) ORDER BY id", &[&ids]).await.unwrap();
+    assert_eq!(numbers(&stored), [1, 2, 3]);
 }
 
 /// The process of PostgreSQL's that answers.

@@ -9,14 +9,14 @@ use uuid::Uuid;
 
 use super::Answered;
 use crate::error::StoreError;
-use crate::store::{Statements, Transaction, Writes, query};
+use crate::store::{Place, Statements, Transaction, Writes, query};
 use crate::values;
 
-const LOCK: &str = "SELECT id, state FROM sagas WHERE id = ANY($1) ORDER BY id FOR UPDATE";
+const LOCK: &str = "SELECT id, state, ctid FROM sagas WHERE id = ANY($1) ORDER BY id FOR UPDATE";
 
 // Sagas of definitions that this program does not know are left to one that does.
 const LOCK_DUE: &str = "
-    SELECT id, state FROM sagas
+    SELECT id, state, ctid FROM sagas
     WHERE alarm <= $1 AND (definition, definition_version) IN (SELECT * FROM unnest($3::text[], $4::int4[]))
     ORDER BY alarm LIMIT $2 FOR UPDATE SKIP LOCKED";
 
@@ -43,16 +43,16 @@ const UPDATE: &str = "
     UPDATE sagas s SET version = t.version, phase = t.phase, reason = t.reason,
            needs_intervention = t.needs_intervention, alarm = t.alarm, ended_at = t.ended_at, state = t.state,
            updated_at = $9
-    FROM unnest($1::uuid[], $2::int8[], $3::int8[], $4::text[], $5::text[], $6::bool[], $7::timestamptz[],
+    FROM unnest($1::tid[], $2::int8[], $3::int8[], $4::text[], $5::text[], $6::bool[], $7::timestamptz[],
                 $8::timestamptz[], $10::json[])
-         AS t(id, expected, version, phase, reason, needs_intervention, alarm, ended_at, state)
-    WHERE s.id = t.id AND s.id = ANY($1) AND s.version = t.expected";
+         AS t(place, expected, version, phase, reason, needs_intervention, alarm, ended_at, state)
+    WHERE s.ctid = t.place AND s.version = t.expected";
 
 /// The sagas that a batch touches: locked, changed in memory, written once.
 #[derive(Debug, Default)]
 pub(crate) struct Sagas {
     /// As they are stored; a saga that is not here is new.
-    stored: BTreeMap<Uuid, Instance>,
+    stored: BTreeMap<Uuid, (Place, Instance)>,
     changed: BTreeMap<Uuid, Instance>,
     postponed: Vec<Uuid>,
     /// Steps that were answered by what changed.
@@ -64,7 +64,7 @@ impl Sagas {
     pub(crate) async fn lock(transaction: &Transaction<'_>, ids: &[Uuid]) -> Result<Self, StoreError> {
         let mut sagas = Self::default();
         for row in query(transaction, LOCK, &[&ids]).await? {
-            sagas.stored(read_row(&row)?);
+            sagas.stored(&row, read_row(&row)?);
         }
         Ok(sagas)
     }
@@ -80,7 +80,7 @@ impl Sagas {
         let mut sagas = Self::default();
         for row in query_due(transaction, LOCK_DUE, definitions, now, limit).await? {
             match read_row(&row) {
-                Ok(instance) => sagas.stored(instance),
+                Ok(instance) => sagas.stored(&row, instance),
                 Err(error) => {
                     tracing::error!(%error, "a saga cannot be woken");
                     sagas.postpone(row.get(0));
@@ -90,12 +90,12 @@ impl Sagas {
         Ok(sagas)
     }
 
-    fn stored(&mut self, instance: Instance) {
-        self.stored.insert(instance.id, instance);
+    fn stored(&mut self, row: &Row, instance: Instance) {
+        self.stored.insert(instance.id, (row.get(2), instance));
     }
 
     pub(crate) fn get(&self, id: Uuid) -> Option<&Instance> {
-        self.changed.get(&id).or_else(|| self.stored.get(&id))
+        self.changed.get(&id).or_else(|| self.stored.get(&id).map(|(_, instance)| instance))
     }
 
     pub(crate) fn ids(&self) -> Vec<Uuid> {
@@ -108,7 +108,7 @@ impl Sagas {
 
     /// What changed, each as it was stored and as it is now.
     pub(crate) fn changed(&self) -> impl Iterator<Item = (Option<&Instance>, &Instance)> {
-        self.changed.iter().map(|(id, instance)| (self.stored.get(id), instance))
+        self.changed.iter().map(|(id, instance)| (self.stored.get(id).map(|(_, stored)| stored), instance))
     }
 
     /// Moves the alarm of a saga that cannot be woken to a little later; nothing else of it changes.
@@ -119,16 +119,23 @@ impl Sagas {
     /// What changed.
     pub(crate) fn writes(self, now: Time) -> Writes {
         let Self { stored, changed, postponed, .. } = self;
-        let (old, new): (Vec<Instance>, Vec<Instance>) =
-            changed.into_values().partition(|saga| stored.contains_key(&saga.id));
+        let (mut old, mut new, mut places, mut expected) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for saga in changed.into_values() {
+            match stored.get(&saga.id) {
+                None => new.push(saga),
+                Some((place, stored)) => {
+                    places.push(*place);
+                    expected.push(int8(stored.version));
+                    old.push(saga);
+                }
+            }
+        }
         let mut writes = Writes::default();
         if !new.is_empty() {
             insert(&mut writes, new, now);
         }
         if !old.is_empty() {
-            let expected =
-                old.iter().map(|saga| int8(stored.get(&saga.id).map_or(0, |stored| stored.version))).collect();
-            update(&mut writes, old, expected, now);
+            update(&mut writes, old, places, expected, now);
         }
         writes.and(postpone(postponed, now))
     }
@@ -188,10 +195,10 @@ fn insert(writes: &mut Writes, sagas: Vec<Instance>, now: Time) {
     writes.add(INSERT, values);
 }
 
-fn update(writes: &mut Writes, sagas: Vec<Instance>, expected: Vec<i64>, now: Time) {
+fn update(writes: &mut Writes, sagas: Vec<Instance>, places: Vec<Place>, expected: Vec<i64>, now: Time) {
     let rows = sagas.len();
-    let Columns { ids, versions, phases, reasons, marks, alarms, ended, states } = Columns::of(sagas, now);
-    let values = values![ids, expected, versions, phases, reasons, marks, alarms, ended, now, states];
+    let Columns { versions, phases, reasons, marks, alarms, ended, states, .. } = Columns::of(sagas, now);
+    let values = values![places, expected, versions, phases, reasons, marks, alarms, ended, now, states];
     writes.add_exactly(rows, UPDATE, values);
 }
 
@@ -222,7 +229,7 @@ impl Columns {
     }
 }
 
-/// A row of id and state. JSON that is nested too deeply for its reader is an error here, too.
+/// A row of id and state, whatever else it has. JSON that is nested too deeply for its reader is an error here, too.
 pub(super) fn read_row(row: &Row) -> Result<Instance, StoreError> {
     let Json(instance) = row.try_get(1).map_err(|error| StoreError::Corrupt {
         what: format!("saga {}", row.get::<_, Uuid>(0)),

@@ -1,6 +1,7 @@
 //! What a transaction notes down: the messages that it handled, and those that it sends. A row in the inbox means done;
 //! a row in the journal, sent; one in the outbox, still to be published.
 
+use postgres_types::ToSql;
 use saga_core::{Message, MessageRef, Route, Time, Topology};
 use time::Date;
 use uuid::Uuid;
@@ -14,34 +15,34 @@ use crate::handler::{Again, Outgoing};
 // looks again. What is sent again has no body here.
 //
 // The parts of one statement run in no order of their own. Each waits for the inbox by counting its rows: it is written
-// first, by key, so that copies which meet do so there and cannot deadlock further on.
+// first, by key (`unnest` keeps the order of what it is given), so that copies which meet do so there and cannot deadlock
+// further on.
 //
 // A message of which nobody looked whether it waits here: nothing is searched for while nothing waits in its queue.
 const RECORD: &str = "
-    WITH received AS (
-        INSERT INTO inbox (consumer, day, id, hash, type, saga_id, received_at, note, answers, answered_at, body)
-        SELECT $1, t.day, t.id, t.hash, t.type, t.saga_id, $2, t.note, ($9::uuid[])[t.first:t.last], t.answered_at, t.body
-        FROM unnest($3::date[], $4::uuid[], $5::bytea[], $6::text[], $7::uuid[], $8::text[], $10::integer[], $11::integer[],
-                    $12::timestamptz[], $13::bytea[])
-            AS t(day, id, hash, type, saga_id, note, first, last, answered_at, body)
-        ORDER BY t.id RETURNING 1),
+    WITH handled AS (
+        INSERT INTO inbox (consumer, received_at, day, id, hash, type, saga_id, note, answers, answered_at, body)
+        SELECT $1, $2, r.* FROM unnest($3::received[]) AS r
+        RETURNING 1),
     journaled AS (
         INSERT INTO journal (day, id, time, type, saga_id, body)
-        SELECT * FROM unnest($14::date[], $15::uuid[], $16::timestamptz[], $17::text[], $18::uuid[], $19::bytea[])
-        WHERE (SELECT count(*) FROM received) IS NOT NULL),
+        SELECT s.* FROM unnest($4::sent[]) AS s
+        WHERE (SELECT count(*) FROM handled) IS NOT NULL),
     marked AS (
         INSERT INTO outbox (times, message_ids, queues)
-        SELECT ($20::timestamptz[])[t.first:t.last], ($21::uuid[])[t.first:t.last], ($22::text[])[t.first:t.last]
-        FROM unnest($23::integer[], $24::integer[]) WITH ORDINALITY AS t(first, last, n)
-        WHERE (SELECT count(*) FROM received) IS NOT NULL
-        ORDER BY t.n RETURNING id)
+        SELECT p.* FROM unnest($5::to_publish[]) AS p
+        WHERE (SELECT count(*) FROM handled) IS NOT NULL
+        RETURNING id)
     SELECT id FROM marked
-    UNION ALL SELECT overtaken() FROM unnest($25::text[]) AS t(key)
+    UNION ALL SELECT overtaken() FROM unnest($6::text[]) AS t(key)
     WHERE EXISTS (SELECT FROM parked WHERE queue = $1) AND EXISTS (
         SELECT FROM parked WHERE parked.queue = $1 AND parked.key = t.key AND state = 'parked' OFFSET 0)
-    UNION ALL SELECT overtaken() FROM unnest($25::text[]) AS t(key)
+    UNION ALL SELECT overtaken() FROM unnest($6::text[]) AS t(key)
     WHERE EXISTS (SELECT FROM deferred WHERE queue = $1) AND EXISTS (
         SELECT FROM deferred WHERE deferred.queue = $1 AND deferred.key = t.key OFFSET 0)";
+
+/// How many messages one mark stands for at most.
+const MOST: usize = Mark::MOST as usize;
 
 /// Messages that a consumer has handled.
 #[derive(Debug, Clone)]
@@ -95,38 +96,14 @@ pub(crate) fn record<'a>(
             return Ok((Vec::new(), Vec::new()));
         }
         let bodies: Vec<Vec<u8>> = send.iter().map(|o| o.message.to_bytes()).collect();
-        let (inbox, journal, outbox) = (Inbox::of(receipts), Journal::of(&send, &bodies), Outbox::of(&send, resend));
-        let params: [Param<'_>; 25] = [
-            &consumer,
-            &now,
-            &inbox.days,
-            &inbox.ids,
-            &inbox.hashes,
-            &inbox.kinds,
-            &inbox.sagas,
-            &inbox.notes,
-            &inbox.answers,
-            &inbox.spans.firsts,
-            &inbox.spans.lasts,
-            &inbox.answered,
-            &inbox.bodies,
-            &journal.days,
-            &journal.ids,
-            &journal.times,
-            &journal.kinds,
-            &journal.sagas,
-            &journal.bodies,
-            &outbox.times,
-            &outbox.ids,
-            &outbox.queues,
-            &outbox.spans.firsts,
-            &outbox.spans.lasts,
-            &unseen,
-        ];
+        let (inbox, journal) = (inbox(receipts), journal(&send, &bodies));
+        let outbox = outbox(&send, resend);
+        let params: [Param<'_>; 6] = [&consumer, &now, &inbox, &journal, &outbox, &unseen];
         let rows = query(transaction, RECORD, &params).await?;
         let mut ids = rows.iter().map(|row| row.get::<_, i64>(0));
-        let new = sizes(send.len()).zip(ids.by_ref());
-        let new: Vec<Mark> = new.flat_map(|(of, id)| (0..of).map(move |n| Mark { id, n, of })).collect();
+        let new = outbox.iter().map(|mark| mark.message_ids.len() as u32).take(send.len().div_ceil(MOST));
+        let new: Vec<Mark> =
+            new.zip(ids.by_ref()).flat_map(|(of, id)| (0..of).map(move |n| Mark { id, n, of })).collect();
         let again = ids.collect();
         let outbound = send.iter().zip(routes).zip(bodies).zip(new);
         let outbound = outbound.map(|(((outgoing, route), body), mark)| {
@@ -137,109 +114,87 @@ pub(crate) fn record<'a>(
     })
 }
 
-/// How many of so many messages each of their marks stands for.
-fn sizes(messages: usize) -> impl Iterator<Item = u32> {
-    (0..messages).step_by(Mark::MOST as usize).map(move |first| Mark::MOST.min((messages - first) as u32))
+/// A row for the inbox.
+#[derive(Debug, ToSql)]
+#[postgres(name = "received")]
+struct Received<'a> {
+    day: Date,
+    id: Uuid,
+    hash: &'a [u8],
+    #[postgres(name = "type")]
+    kind: &'a str,
+    saga_id: Option<Uuid>,
+    note: Option<&'a str>,
+    answers: Option<Vec<Uuid>>,
+    answered_at: Option<Time>,
+    body: Option<&'a [u8]>,
 }
 
-/// Which elements of an array belong together, as PostgreSQL counts them: arrays of arrays are no arrays of its.
-#[derive(Default)]
-struct Spans {
-    firsts: Vec<Option<i32>>,
-    lasts: Vec<i32>,
+/// A row for the journal.
+#[derive(Debug, ToSql)]
+#[postgres(name = "sent")]
+struct Sent<'a> {
+    day: Date,
+    id: Uuid,
+    time: Time,
+    #[postgres(name = "type")]
+    kind: &'a str,
+    saga_id: Option<Uuid>,
+    body: &'a [u8],
 }
 
-impl Spans {
-    /// So many more; none of them is NULL.
-    fn push(&mut self, elements: u32) {
-        let end = self.lasts.last().copied().unwrap_or_default();
-        self.firsts.push((elements > 0).then_some(end + 1));
-        self.lasts.push(end.saturating_add_unsigned(elements));
-    }
-}
-
-/// Columns of the inbox.
-struct Inbox<'a> {
-    days: Vec<Date>,
-    ids: Vec<Uuid>,
-    hashes: Vec<&'a [u8]>,
-    kinds: Vec<&'a str>,
-    sagas: Vec<Option<Uuid>>,
-    notes: Vec<Option<&'a str>>,
-    answers: Vec<Uuid>,
-    spans: Spans,
-    answered: Vec<Option<Time>>,
-    bodies: Vec<Option<&'a [u8]>>,
-}
-
-impl<'a> Inbox<'a> {
-    fn of(receipts: &'a [Receipt<'a>]) -> Self {
-        let (mut answers, mut spans) = (Vec::with_capacity(receipts.len()), Spans::default());
-        for receipt in receipts {
-            let before = answers.len();
-            answers.extend(answered_with(&receipt.answers));
-            spans.push((answers.len() - before) as u32);
-        }
-        Self {
-            days: receipts.iter().map(|r| day_of(r.message.time)).collect(),
-            ids: receipts.iter().map(|r| r.message.id).collect(),
-            hashes: receipts.iter().map(|r| r.hash.as_slice()).collect(),
-            kinds: receipts.iter().map(|r| r.message.kind.as_str()).collect(),
-            sagas: receipts.iter().map(|r| r.message.saga_id).collect(),
-            notes: receipts.iter().map(|r| r.note).collect(),
-            answers,
-            spans,
-            answered: receipts.iter().map(|r| r.answers.first().map(|a| a.time)).collect(),
-            bodies: receipts.iter().map(|r| r.body).collect(),
-        }
-    }
-}
-
-/// Columns of the journal.
-struct Journal<'a> {
-    days: Vec<Date>,
-    ids: Vec<Uuid>,
+/// A row for the outbox.
+#[derive(Debug, ToSql)]
+#[postgres(name = "to_publish")]
+struct ToPublish<'a> {
     times: Vec<Time>,
-    kinds: Vec<&'a str>,
-    sagas: Vec<Option<Uuid>>,
-    bodies: Vec<&'a [u8]>,
-}
-
-impl<'a> Journal<'a> {
-    fn of(send: &'a [Outgoing], bodies: &'a [Vec<u8>]) -> Self {
-        Self {
-            days: send.iter().map(|o| day_of(o.message.time)).collect(),
-            ids: send.iter().map(|o| o.message.id).collect(),
-            times: send.iter().map(|o| o.message.time).collect(),
-            kinds: send.iter().map(|o| o.message.kind.as_str()).collect(),
-            sagas: send.iter().map(|o| o.message.saga_id).collect(),
-            bodies: bodies.iter().map(Vec::as_slice).collect(),
-        }
-    }
-}
-
-/// Columns of the outbox.
-struct Outbox<'a> {
-    times: Vec<Time>,
-    ids: Vec<Uuid>,
+    message_ids: Vec<Uuid>,
     queues: Option<Vec<Option<&'a str>>>,
-    spans: Spans,
 }
 
-impl<'a> Outbox<'a> {
-    fn of(send: &'a [Outgoing], resend: &'a [Again]) -> Self {
-        let new = send.iter().map(|o| (o.message.reference(), o.queue.as_deref()));
-        let again = resend.iter().map(|a| (a.message, a.queue.as_deref()));
-        let (messages, queues): (Vec<MessageRef>, Vec<_>) = new.chain(again).unzip();
-        let mut spans = Spans::default();
-        sizes(send.len()).chain(sizes(resend.len())).for_each(|of| spans.push(of));
-        Self {
-            times: messages.iter().map(|message| message.time).collect(),
-            ids: messages.iter().map(|message| message.id).collect(),
-            queues: queues.iter().any(Option::is_some).then_some(queues),
-            spans,
-        }
-    }
+/// By their keys, as everybody writes them.
+fn inbox<'a>(receipts: &'a [Receipt<'a>]) -> Vec<Received<'a>> {
+    let row = |receipt: &'a Receipt<'a>| Received {
+        day: day_of(receipt.message.time),
+        id: receipt.message.id,
+        hash: &receipt.hash,
+        kind: &receipt.message.kind,
+        saga_id: receipt.message.saga_id,
+        note: receipt.note,
+        answers: (!receipt.answers.is_empty()).then(|| answered_with(&receipt.answers).collect()),
+        answered_at: receipt.answers.first().map(|answer| answer.time),
+        body: receipt.body,
+    };
+    let mut rows: Vec<Received<'a>> = receipts.iter().map(row).collect();
+    rows.sort_unstable_by_key(|row| (row.id, row.day));
+    rows
+}
+
+fn journal<'a>(send: &'a [Outgoing], bodies: &'a [Vec<u8>]) -> Vec<Sent<'a>> {
+    let row = |(Outgoing { message, .. }, body): (&'a Outgoing, &'a Vec<u8>)| Sent {
+        day: day_of(message.time),
+        id: message.id,
+        time: message.time,
+        kind: &message.kind,
+        saga_id: message.saga_id,
+        body,
+    };
+    send.iter().zip(bodies).map(row).collect()
+}
+
+/// Marks of what is new, and behind them those of what is sent again.
+fn outbox<'a>(send: &'a [Outgoing], resend: &'a [Again]) -> Vec<ToPublish<'a>> {
+    let new: Vec<_> = send.iter().map(|o| (o.message.reference(), o.queue.as_deref())).collect();
+    let again: Vec<_> = resend.iter().map(|a| (a.message, a.queue.as_deref())).collect();
+    let mark = |messages: &[(MessageRef, Option<&'a str>)]| ToPublish {
+        times: messages.iter().map(|(message, _)| message.time).collect(),
+        message_ids: messages.iter().map(|(message, _)| message.id).collect(),
+        queues: messages
+            .iter()
+            .any(|(_, queue)| queue.is_some())
+            .then(|| messages.iter().map(|(_, queue)| *queue).collect()),
+    };
+    new.chunks(MOST).chain(again.chunks(MOST)).map(mark).collect()
 }
 
 // All that went out for one message carries one time, which is kept once.
