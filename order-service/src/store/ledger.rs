@@ -23,11 +23,11 @@ const UPDATE: &str = "
     UPDATE requests r SET version = t.version, granted = t.granted, cancellation_requested = t.cancellation_requested,
            state = t.state, reason = t.reason, order_state = t.order_state, order_reason = t.order_reason,
            total = t.total, currency = t.currency
-    FROM unnest($1::tid[], $2::int8[], $3::int8[], $4::bool[], $5::bool[], $6::text[], $7::text[], $8::text[],
-                $9::text[], $10::int8[], $11::text[])
-         AS t(place, expected, version, granted, cancellation_requested, state, reason, order_state, order_reason,
+    FROM unnest($1::tid[], $2::uuid[], $3::int8[], $4::int8[], $5::bool[], $6::bool[], $7::text[], $8::text[],
+                $9::text[], $10::text[], $11::int8[], $12::text[])
+         AS t(place, order_id, expected, version, granted, cancellation_requested, state, reason, order_state, order_reason,
               total, currency)
-    WHERE r.ctid = t.place AND r.version = t.expected";
+    WHERE r.ctid = t.place AND r.order_id = t.order_id AND r.version = t.expected";
 
 /// The requests that a transaction touches: locked, changed in memory, written once.
 #[derive(Debug, Default)]
@@ -101,6 +101,7 @@ impl Ledger {
             return writes;
         }
         let places: Vec<Option<Place>> = changed.iter().map(|r| self.places.get(&r.order).copied()).collect();
+        let orders: Vec<Uuid> = changed.iter().map(|r| r.order).collect();
         let expected: Vec<i64> = stored.iter().map(|r| version(r)).collect();
         let versions: Vec<i64> = changed.iter().map(|r| version(r)).collect();
         let granted: Vec<bool> = changed.iter().map(|r| r.granted).collect();
@@ -117,6 +118,7 @@ impl Ledger {
             totals.iter().map(|total| Some(total.as_ref()?.currency().to_string())).collect();
         let values = values![
             places,
+            orders,
             expected,
             versions,
             granted,

@@ -47,9 +47,9 @@ const MOVE_ON: &str = "
     SET version = t.version, status = t.status,
         reserved_by_order = t.reserved_by_order, reserved_by_saga = t.reserved_by_saga,
         sold_to_order = t.sold_to_order, sold_to_saga = t.sold_to_saga
-    FROM unnest($1::tid[], $2::int8[], $3::int8[], $4::text[], $5::uuid[], $6::uuid[], $7::uuid[], $8::uuid[])
-         AS t(place, stored, version, status, reserved_by_order, reserved_by_saga, sold_to_order, sold_to_saga)
-    WHERE p.ctid = t.place AND p.version = t.stored";
+    FROM unnest($1::tid[], $2::int8[], $3::int8[], $4::int8[], $5::text[], $6::uuid[], $7::uuid[], $8::uuid[], $9::uuid[])
+         AS t(place, id, stored, version, status, reserved_by_order, reserved_by_saga, sold_to_order, sold_to_saga)
+    WHERE p.ctid = t.place AND p.id = t.id AND p.version = t.stored";
 
 const UPDATE: &str = "
     UPDATE pets p
@@ -133,6 +133,7 @@ fn update(pets: &[&Pet], stored: Vec<Option<i64>>) -> (&'static str, Vec<Value>)
 
 fn move_on(pets: &[&Pet], stored: Vec<Option<i64>>, places: &BTreeMap<PetNumber, Place>) -> (&'static str, Vec<Value>) {
     let places: Vec<Option<Place>> = pets.iter().map(|pet| places.get(&pet.number).copied()).collect();
+    let numbers: Vec<i64> = pets.iter().map(|pet| pet.number.get()).collect();
     let versions: Vec<i64> = pets.iter().map(|pet| row::to_int8(pet.version)).collect();
     let stands: Vec<Stand> = pets.iter().map(|pet| Stand::from(pet.state)).collect();
     let statuses: Vec<&str> = stands.iter().map(|stand| stand.status.as_str()).collect();
@@ -140,8 +141,17 @@ fn move_on(pets: &[&Pet], stored: Vec<Option<i64>>, places: &BTreeMap<PetNumber,
     let (reserved_by_order, reserved_by_saga) =
         (held(|stand| stand.reserved_by_order), held(|stand| stand.reserved_by_saga));
     let (sold_to_order, sold_to_saga) = (held(|stand| stand.sold_to_order), held(|stand| stand.sold_to_saga));
-    let values =
-        values![places, stored, versions, statuses, reserved_by_order, reserved_by_saga, sold_to_order, sold_to_saga];
+    let values = values![
+        places,
+        numbers,
+        stored,
+        versions,
+        statuses,
+        reserved_by_order,
+        reserved_by_saga,
+        sold_to_order,
+        sold_to_saga
+    ];
     (MOVE_ON, values)
 }
 

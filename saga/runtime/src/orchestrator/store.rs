@@ -43,10 +43,10 @@ const UPDATE: &str = "
     UPDATE sagas s SET version = t.version, phase = t.phase, reason = t.reason,
            needs_intervention = t.needs_intervention, alarm = t.alarm, ended_at = t.ended_at, state = t.state,
            updated_at = $9
-    FROM unnest($1::tid[], $2::int8[], $3::int8[], $4::text[], $5::text[], $6::bool[], $7::timestamptz[],
-                $8::timestamptz[], $10::json[])
-         AS t(place, expected, version, phase, reason, needs_intervention, alarm, ended_at, state)
-    WHERE s.ctid = t.place AND s.version = t.expected";
+    FROM unnest($1::tid[], $2::uuid[], $3::int8[], $4::int8[], $5::text[], $6::text[], $7::bool[], $8::timestamptz[],
+                $10::timestamptz[], $11::json[])
+         AS t(place, id, expected, version, phase, reason, needs_intervention, alarm, ended_at, state)
+    WHERE s.ctid = t.place AND s.id = t.id AND s.version = t.expected";
 
 /// The sagas that a batch touches: locked, changed in memory, written once.
 #[derive(Debug, Default)]
@@ -197,8 +197,8 @@ fn insert(writes: &mut Writes, sagas: Vec<Instance>, now: Time) {
 
 fn update(writes: &mut Writes, sagas: Vec<Instance>, places: Vec<Place>, expected: Vec<i64>, now: Time) {
     let rows = sagas.len();
-    let Columns { versions, phases, reasons, marks, alarms, ended, states, .. } = Columns::of(sagas, now);
-    let values = values![places, expected, versions, phases, reasons, marks, alarms, ended, now, states];
+    let Columns { ids, versions, phases, reasons, marks, alarms, ended, states } = Columns::of(sagas, now);
+    let values = values![places, ids, expected, versions, phases, reasons, marks, alarms, now, ended, states];
     writes.add_exactly(rows, UPDATE, values);
 }
 

@@ -6,9 +6,11 @@ use bytes::BytesMut;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 
 /// Where a row lies: its `ctid`, read as it was locked. Until the transaction that locked it writes it, or ends, nobody
-/// moves it: so what is written next finds it there, without a search.
+/// moves it: so what is written next finds it there, without a search. Another row may lie there afterwards: whoever
+/// writes by a place compares the key as well.
 ///
-/// A statement that joins by it is linear in its rows, whatever its plan knew of the table.
+/// With what a [`Pool`](super::Pool)'s sessions leave a plan to choose from, a statement that joins by places goes to each of them, and is
+/// linear in their number, whatever the table held when it was planned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place([u8; 6]);
 

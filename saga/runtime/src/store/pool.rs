@@ -33,7 +33,7 @@ pub enum PoolError {
 /// be made anew for every batch, though the general one leaves out the same partitions when it runs. And rows are found
 /// by their keys: a plan that was made while a table was empty would otherwise go on reading all of it as it grows. For
 /// the same reason a statement that joins rows to a list of keys says `= ANY` of the keys too: whichever side its plan
-/// begins with, it searches.
+/// begins with, it searches. One that joins them by their places ([`Place`](super::Place)) need not.
 const SESSION: &str = "-c statement_timeout=30s -c lock_timeout=10s -c idle_in_transaction_session_timeout=30s \
                        -c timezone=UTC -c plan_cache_mode=force_generic_plan -c jit=off \
                        -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off";

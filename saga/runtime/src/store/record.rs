@@ -22,15 +22,15 @@ use crate::handler::{Again, Outgoing};
 const RECORD: &str = "
     WITH handled AS (
         INSERT INTO inbox (consumer, received_at, day, id, hash, type, saga_id, note, answers, answered_at, body)
-        SELECT $1, $2, r.* FROM unnest($3::received[]) AS r
+        SELECT $1, $2, i.* FROM unnest($3::inbox_row[]) AS i
         RETURNING 1),
     journaled AS (
         INSERT INTO journal (day, id, time, type, saga_id, body)
-        SELECT s.* FROM unnest($4::sent[]) AS s
+        SELECT j.* FROM unnest($4::journal_row[]) AS j
         WHERE (SELECT count(*) FROM handled) IS NOT NULL),
     marked AS (
         INSERT INTO outbox (times, message_ids, queues)
-        SELECT p.* FROM unnest($5::to_publish[]) AS p
+        SELECT o.* FROM unnest($5::outbox_row[]) AS o
         WHERE (SELECT count(*) FROM handled) IS NOT NULL
         RETURNING id)
     SELECT id FROM marked
@@ -116,8 +116,8 @@ pub(crate) fn record<'a>(
 
 /// A row for the inbox.
 #[derive(Debug, ToSql)]
-#[postgres(name = "received")]
-struct Received<'a> {
+#[postgres(name = "inbox_row")]
+struct InboxRow<'a> {
     day: Date,
     id: Uuid,
     hash: &'a [u8],
@@ -132,8 +132,8 @@ struct Received<'a> {
 
 /// A row for the journal.
 #[derive(Debug, ToSql)]
-#[postgres(name = "sent")]
-struct Sent<'a> {
+#[postgres(name = "journal_row")]
+struct JournalRow<'a> {
     day: Date,
     id: Uuid,
     time: Time,
@@ -145,16 +145,16 @@ struct Sent<'a> {
 
 /// A row for the outbox.
 #[derive(Debug, ToSql)]
-#[postgres(name = "to_publish")]
-struct ToPublish<'a> {
+#[postgres(name = "outbox_row")]
+struct OutboxRow<'a> {
     times: Vec<Time>,
     message_ids: Vec<Uuid>,
     queues: Option<Vec<Option<&'a str>>>,
 }
 
 /// By their keys, as everybody writes them.
-fn inbox<'a>(receipts: &'a [Receipt<'a>]) -> Vec<Received<'a>> {
-    let row = |receipt: &'a Receipt<'a>| Received {
+fn inbox<'a>(receipts: &'a [Receipt<'a>]) -> Vec<InboxRow<'a>> {
+    let row = |receipt: &'a Receipt<'a>| InboxRow {
         day: day_of(receipt.message.time),
         id: receipt.message.id,
         hash: &receipt.hash,
@@ -165,13 +165,13 @@ fn inbox<'a>(receipts: &'a [Receipt<'a>]) -> Vec<Received<'a>> {
         answered_at: receipt.answers.first().map(|answer| answer.time),
         body: receipt.body,
     };
-    let mut rows: Vec<Received<'a>> = receipts.iter().map(row).collect();
+    let mut rows: Vec<InboxRow<'a>> = receipts.iter().map(row).collect();
     rows.sort_unstable_by_key(|row| (row.id, row.day));
     rows
 }
 
-fn journal<'a>(send: &'a [Outgoing], bodies: &'a [Vec<u8>]) -> Vec<Sent<'a>> {
-    let row = |(Outgoing { message, .. }, body): (&'a Outgoing, &'a Vec<u8>)| Sent {
+fn journal<'a>(send: &'a [Outgoing], bodies: &'a [Vec<u8>]) -> Vec<JournalRow<'a>> {
+    let row = |(Outgoing { message, .. }, body): (&'a Outgoing, &'a Vec<u8>)| JournalRow {
         day: day_of(message.time),
         id: message.id,
         time: message.time,
@@ -183,10 +183,10 @@ fn journal<'a>(send: &'a [Outgoing], bodies: &'a [Vec<u8>]) -> Vec<Sent<'a>> {
 }
 
 /// Marks of what is new, and behind them those of what is sent again.
-fn outbox<'a>(send: &'a [Outgoing], resend: &'a [Again]) -> Vec<ToPublish<'a>> {
+fn outbox<'a>(send: &'a [Outgoing], resend: &'a [Again]) -> Vec<OutboxRow<'a>> {
     let new: Vec<_> = send.iter().map(|o| (o.message.reference(), o.queue.as_deref())).collect();
     let again: Vec<_> = resend.iter().map(|a| (a.message, a.queue.as_deref())).collect();
-    let mark = |messages: &[(MessageRef, Option<&'a str>)]| ToPublish {
+    let mark = |messages: &[(MessageRef, Option<&'a str>)]| OutboxRow {
         times: messages.iter().map(|(message, _)| message.time).collect(),
         message_ids: messages.iter().map(|(message, _)| message.id).collect(),
         queues: messages
