@@ -96,8 +96,7 @@ pub(crate) fn record<'a>(
             return Ok((Vec::new(), Vec::new()));
         }
         let bodies: Vec<Vec<u8>> = send.iter().map(|o| o.message.to_bytes()).collect();
-        let (inbox, journal) = (inbox(receipts), journal(&send, &bodies));
-        let outbox = outbox(&send, resend);
+        let (inbox, journal, outbox) = (inbox(receipts), journal(&send, &bodies), outbox(&send, resend));
         let params: [Param<'_>; 6] = [&consumer, &now, &inbox, &journal, &outbox, &unseen];
         let rows = query(transaction, RECORD, &params).await?;
         let mut ids = rows.iter().map(|row| row.get::<_, i64>(0));
