@@ -27,22 +27,21 @@ const UPDATE: &str = "
                 $9::text[], $10::text[], $11::int8[], $12::text[])
          AS t(place, order_id, expected, version, granted, cancellation_requested, state, reason, order_state, order_reason,
               total, currency)
-    WHERE r.ctid = t.place AND r.order_id = t.order_id AND r.version = t.expected";
+    WHERE r.ctid = t.place AND r.order_id IS NOT DISTINCT FROM t.order_id AND r.version = t.expected";
 
 /// The requests that a transaction touches: locked, changed in memory, written once.
 #[derive(Debug, Default)]
 pub struct Ledger {
-    stored: BTreeMap<Uuid, Request>,
+    /// Each as it is stored, and where.
+    stored: BTreeMap<Uuid, (Option<Place>, Request)>,
     current: BTreeMap<Uuid, Request>,
-    places: BTreeMap<Uuid, Place>,
 }
 
 impl Ledger {
     /// A ledger of these requests, without a database: what changes in it is written nowhere.
     #[must_use]
     pub fn of(requests: impl IntoIterator<Item = Request>) -> Self {
-        let stored: BTreeMap<Uuid, Request> = requests.into_iter().map(|request| (request.order, request)).collect();
-        Self { current: stored.clone(), stored, places: BTreeMap::new() }
+        Self::stored(requests.into_iter().map(|request| (None, request)))
     }
 
     /// Locks these orders' requests, in key order, and reads them.
@@ -74,9 +73,13 @@ impl Ledger {
     }
 
     fn read(requests: &[Row]) -> Result<Self, StoreError> {
-        let ledger = Self::of(requests.iter().map(read_request).collect::<Result<Vec<_>, _>>()?);
-        let places = requests.iter().map(|row| (request_order(row), row.get(COLUMNS))).collect();
-        Ok(Self { places, ..ledger })
+        let stored = requests.iter().map(|row| Ok((Some(row.get(COLUMNS)), read_request(row)?)));
+        Ok(Self::stored(stored.collect::<Result<Vec<_>, StoreError>>()?))
+    }
+
+    fn stored(requests: impl IntoIterator<Item = (Option<Place>, Request)>) -> Self {
+        let stored: BTreeMap<_, _> = requests.into_iter().map(|stored| (stored.1.order, stored)).collect();
+        Self { current: stored.iter().map(|(order, (_, request))| (*order, request.clone())).collect(), stored }
     }
 
     /// The request of an order, with what this transaction changed.
@@ -94,15 +97,15 @@ impl Ledger {
     #[must_use]
     pub fn writes(self) -> Writes {
         let pairs = self.stored.values().zip(self.current.values());
-        let (stored, changed): (Vec<&Request>, Vec<&Request>) =
-            pairs.filter(|(stored, current)| stored != current).unzip();
+        let (stored, changed): (Vec<&(Option<Place>, Request)>, Vec<&Request>) =
+            pairs.filter(|((_, stored), current)| stored != *current).unzip();
         let mut writes = Writes::default();
         if changed.is_empty() {
             return writes;
         }
-        let places: Vec<Option<Place>> = changed.iter().map(|r| self.places.get(&r.order).copied()).collect();
+        let places: Vec<Option<Place>> = stored.iter().map(|(place, _)| *place).collect();
         let orders: Vec<Uuid> = changed.iter().map(|r| r.order).collect();
-        let expected: Vec<i64> = stored.iter().map(|r| version(r)).collect();
+        let expected: Vec<i64> = stored.iter().map(|(_, r)| version(r)).collect();
         let versions: Vec<i64> = changed.iter().map(|r| version(r)).collect();
         let granted: Vec<bool> = changed.iter().map(|r| r.granted).collect();
         let cancelling: Vec<bool> = changed.iter().map(|r| r.cancellation_requested).collect();

@@ -49,7 +49,7 @@ const MOVE_ON: &str = "
         sold_to_order = t.sold_to_order, sold_to_saga = t.sold_to_saga
     FROM unnest($1::tid[], $2::int8[], $3::int8[], $4::int8[], $5::text[], $6::uuid[], $7::uuid[], $8::uuid[], $9::uuid[])
          AS t(place, id, stored, version, status, reserved_by_order, reserved_by_saga, sold_to_order, sold_to_saga)
-    WHERE p.ctid = t.place AND p.id = t.id AND p.version = t.stored";
+    WHERE p.ctid = t.place AND p.id IS NOT DISTINCT FROM t.id AND p.version = t.stored";
 
 const UPDATE: &str = "
     UPDATE pets p
@@ -64,19 +64,32 @@ const UPDATE: &str = "
 #[derive(Debug, Default)]
 pub struct Pets {
     known: BTreeMap<PetNumber, Pet>,
-    stored: BTreeMap<PetNumber, u64>,
-    places: BTreeMap<PetNumber, Place>,
+    stored: BTreeMap<PetNumber, Stored>,
     /// Whether what the catalogue says of one of them was changed.
     described: bool,
+}
+
+/// What was stored of a pet, and where.
+#[derive(Debug, Clone, Copy)]
+struct Stored {
+    place: Option<Place>,
+    version: u64,
 }
 
 impl Pets {
     /// These pets, without a database: what changes of them is written nowhere.
     #[must_use]
     pub fn of(pets: impl IntoIterator<Item = Pet>) -> Self {
-        let known: BTreeMap<PetNumber, Pet> = pets.into_iter().map(|pet| (pet.number, pet)).collect();
-        let stored = known.values().map(|pet| (pet.number, pet.version)).collect();
-        Self { known, stored, places: BTreeMap::new(), described: false }
+        Self::stored(pets.into_iter().map(|pet| (None, pet)))
+    }
+
+    fn stored(pets: impl IntoIterator<Item = (Option<Place>, Pet)>) -> Self {
+        let mut all = Self::default();
+        for (place, pet) in pets {
+            all.stored.insert(pet.number, Stored { place, version: pet.version });
+            all.known.insert(pet.number, pet);
+        }
+        all
     }
 
     /// Locks and reads pets, in the order of their numbers. Unknown ones are not in it.
@@ -92,9 +105,8 @@ impl Pets {
             return Ok(Self::default());
         }
         let rows = query(transaction, LOCK, &[&numbers]).await?;
-        let pets = rows.iter().map(row::read).collect::<Result<Vec<_>, _>>()?;
-        let places = pets.iter().zip(&rows).map(|(pet, row)| (pet.number, row.get(row::COLUMNS))).collect();
-        Ok(Self { places, ..Self::of(pets) })
+        let pets = rows.iter().map(|row| Ok((Some(row.get(row::COLUMNS)), row::read(row)?)));
+        Ok(Self::stored(pets.collect::<Result<Vec<_>, StoreError>>()?))
     }
 
     /// The pet of this number, with what was changed.
@@ -112,29 +124,34 @@ impl Pets {
     /// What was changed.
     #[must_use]
     pub fn writes(self) -> Writes {
-        let changed = self.known.values().filter(|pet| self.stored.get(&pet.number) != Some(&pet.version));
-        let (pets, stored): (Vec<&Pet>, Vec<Option<i64>>) =
-            changed.map(|pet| (pet, self.stored.get(&pet.number).map(|v| row::to_int8(*v)))).unzip();
+        let pairs = self.known.values().map(|pet| (pet, self.stored.get(&pet.number)));
+        let changed = pairs.filter(|(pet, stored)| stored.map(|stored| stored.version) != Some(pet.version));
+        let (pets, stored): (Vec<&Pet>, Vec<Option<&Stored>>) = changed.unzip();
         let mut writes = Writes::default();
         if !pets.is_empty() {
-            let (sql, values) =
-                if self.described { update(&pets, stored) } else { move_on(&pets, stored, &self.places) };
+            let (sql, values) = if self.described { update(&pets, &stored) } else { move_on(&pets, &stored) };
             writes.add_exactly(pets.len(), sql, values);
         }
         writes
     }
 }
 
-fn update(pets: &[&Pet], stored: Vec<Option<i64>>) -> (&'static str, Vec<Value>) {
-    let numbers: Vec<i64> = pets.iter().map(|pet| pet.number.get()).collect();
-    let rows: Vec<PetRow> = pets.iter().copied().map(PetRow::from).collect();
-    (UPDATE, values![Json(rows), numbers, stored])
+fn numbers(pets: &[&Pet]) -> Vec<i64> {
+    pets.iter().map(|pet| pet.number.get()).collect()
 }
 
-fn move_on(pets: &[&Pet], stored: Vec<Option<i64>>, places: &BTreeMap<PetNumber, Place>) -> (&'static str, Vec<Value>) {
-    let places: Vec<Option<Place>> = pets.iter().map(|pet| places.get(&pet.number).copied()).collect();
-    let numbers: Vec<i64> = pets.iter().map(|pet| pet.number.get()).collect();
-    let versions: Vec<i64> = pets.iter().map(|pet| row::to_int8(pet.version)).collect();
+fn versions(stored: &[Option<&Stored>]) -> Vec<Option<i64>> {
+    stored.iter().map(|stored| Some(row::to_int8(stored.as_ref()?.version))).collect()
+}
+
+fn update(pets: &[&Pet], stored: &[Option<&Stored>]) -> (&'static str, Vec<Value>) {
+    let rows: Vec<PetRow> = pets.iter().copied().map(PetRow::from).collect();
+    (UPDATE, values![Json(rows), numbers(pets), versions(stored)])
+}
+
+fn move_on(pets: &[&Pet], stored: &[Option<&Stored>]) -> (&'static str, Vec<Value>) {
+    let places: Vec<Option<Place>> = stored.iter().map(|stored| stored.as_ref()?.place).collect();
+    let now: Vec<i64> = pets.iter().map(|pet| row::to_int8(pet.version)).collect();
     let stands: Vec<Stand> = pets.iter().map(|pet| Stand::from(pet.state)).collect();
     let statuses: Vec<&str> = stands.iter().map(|stand| stand.status.as_str()).collect();
     let held = |of: fn(&Stand) -> Option<Uuid>| stands.iter().map(of).collect::<Vec<_>>();
@@ -143,9 +160,9 @@ fn move_on(pets: &[&Pet], stored: Vec<Option<i64>>, places: &BTreeMap<PetNumber,
     let (sold_to_order, sold_to_saga) = (held(|stand| stand.sold_to_order), held(|stand| stand.sold_to_saga));
     let values = values![
         places,
-        numbers,
-        stored,
-        versions,
+        numbers(pets),
+        versions(stored),
+        now,
         statuses,
         reserved_by_order,
         reserved_by_saga,

@@ -15,8 +15,8 @@ const IS_AT_IT: &str = "SELECT FROM pg_stat_activity WHERE pid = $1 AND state = 
 const SLEEPS: &str = "SELECT FROM pg_stat_activity WHERE pid = $1 AND wait_event = 'PgSleep'";
 const LOCK: &str = "SELECT n, ctid FROM things WHERE id = ANY($1) ORDER BY id FOR UPDATE";
 const MOVE_ON: &str = "
-    UPDATE things SET n = moved.n FROM unnest($1::tid[], $2::integer[]) AS moved(place, n)
-    WHERE things.ctid = moved.place";
+    UPDATE things SET n = moved.n FROM unnest($1::tid[], $2::integer[], $3::integer[]) AS moved(place, id, n)
+    WHERE things.ctid = moved.place AND things.id IS NOT DISTINCT FROM moved.id";
 const IS_LOCKED_OUT: &str = "SELECT FROM pg_stat_activity WHERE pid = $1 AND wait_event_type = 'Lock'";
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -71,7 +71,7 @@ async fn a_locked_row_is_written_where_it_lies_also_when_somebody_moved_it_meanw
     let mut connection = pool.get().await.unwrap();
     // What is planned while a table is empty stays planned.
     connection.batch_execute(&format!("PREPARE move_on AS {MOVE_ON}")).await.unwrap();
-    let plan = query(&connection, "EXPLAIN EXECUTE move_on('{}', '{}')", &[]).await.unwrap();
+    let plan = query(&connection, "EXPLAIN EXECUTE move_on('{}', '{}', '{}')", &[]).await.unwrap();
     assert!(plan.iter().any(|line| line.get::<_, &str>(0).contains("Tid Scan on things")), "{plan:?}");
 
     other.batch_execute("INSERT INTO things SELECT id, 10 * id FROM generate_series(1, 1000) AS id").await.unwrap();
@@ -94,7 +94,10 @@ async fn a_locked_row_is_written_where_it_lies_also_when_somebody_moved_it_meanw
     let numbers = |rows: &[Row]| rows.iter().map(|row| row.get(0)).collect::<Vec<i32>>();
     assert_eq!(numbers(&locked), [10, 5001, 10_000], "as the other one left them");
     let places: Vec<Place> = locked.iter().map(|row| row.get(1)).collect();
-    assert_eq!(execute(&transaction, MOVE_ON, &[&places, &vec![1, 2, 3]]).await.unwrap(), 3);
+    let others = vec![500, 1000, 1];
+    assert_eq!(execute(&transaction, MOVE_ON, &[&places, &others, &ids]).await.unwrap(), 0, "others lie there");
+    assert_eq!(execute(&transaction, MOVE_ON, &[&places, &ids, &vec![1, 2, 3]]).await.unwrap(), 3);
+    assert_eq!(execute(&transaction, MOVE_ON, &[&places, &ids, &ids]).await.unwrap(), 0, "they lie elsewhere now");
     transaction.commit().await.unwrap();
     let stored = other.query("SELECT n FROM things WHERE id = ANY($1) ORDER BY id", &[&ids]).await.unwrap();
     assert_eq!(numbers(&stored), [1, 2, 3]);

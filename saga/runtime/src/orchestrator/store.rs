@@ -46,7 +46,7 @@ const UPDATE: &str = "
     FROM unnest($1::tid[], $2::uuid[], $3::int8[], $4::int8[], $5::text[], $6::text[], $7::bool[], $8::timestamptz[],
                 $10::timestamptz[], $11::json[])
          AS t(place, id, expected, version, phase, reason, needs_intervention, alarm, ended_at, state)
-    WHERE s.ctid = t.place AND s.id = t.id AND s.version = t.expected";
+    WHERE s.ctid = t.place AND s.id IS NOT DISTINCT FROM t.id AND s.version = t.expected";
 
 /// The sagas that a batch touches: locked, changed in memory, written once.
 #[derive(Debug, Default)]

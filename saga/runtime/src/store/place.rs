@@ -7,10 +7,11 @@ use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 
 /// Where a row lies: its `ctid`, read as it was locked. Until the transaction that locked it writes it, or ends, nobody
 /// moves it: so what is written next finds it there, without a search. Another row may lie there afterwards: whoever
-/// writes by a place compares the key as well.
+/// writes by a place compares the key as well, by IS NOT DISTINCT FROM: a plan takes `=` for a way to search, and one
+/// that was made while the table was empty for one to read all of it.
 ///
-/// With what a [`Pool`](super::Pool)'s sessions leave a plan to choose from, a statement that joins by places goes to each of them, and is
-/// linear in their number, whatever the table held when it was planned.
+/// With what a [`Pool`](super::Pool)'s sessions leave a plan to choose from, a statement that joins by places goes to
+/// each of them, and is linear in their number, whatever the table held when it was planned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place([u8; 6]);
 
