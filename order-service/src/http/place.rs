@@ -26,7 +26,7 @@ const MOST_TAKEN_NUMBERS: usize = 64;
 /// How many requests may wait to be taken; the next ones wait outside.
 const MOST_WAITING: usize = 1_024;
 /// How many requests are taken in one transaction at most.
-const MOST_TOGETHER: usize = 64;
+const MOST_TOGETHER: usize = 128;
 
 /// A request for an order, understood.
 #[derive(Debug)]

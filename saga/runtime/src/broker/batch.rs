@@ -12,9 +12,9 @@ use serde_json::value::RawValue;
 /// How a batch says what it is.
 pub const CONTENT_TYPE: &str = "application/cloudevents-batch+json";
 /// How many messages share one at most.
-pub(crate) const MOST: usize = 64;
+pub const MOST: usize = 128;
 /// How many bytes they may have together. A larger message goes alone.
-pub(crate) const MOST_BYTES: usize = 64 * 1024;
+pub(crate) const MOST_BYTES: usize = 128 * 1024;
 /// How many somebody else may put into one; more, or more bytes, are no batch but one message that nobody understands.
 const MOST_OF_OTHERS: usize = 1_000;
 const MOST_BYTES_OF_OTHERS: usize = 1024 * 1024;

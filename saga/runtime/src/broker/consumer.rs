@@ -87,10 +87,11 @@ async fn session(
     };
     let Session { connection, mut faults } = session;
     let over = stop.child_token();
-    let mut tasks = JoinSet::new();
+    let (rank, mut tasks) = (rank(), JoinSet::new());
     broker.consumes(subscriptions.len());
     for subscription in subscriptions {
-        let taker = Taker::open(&connection, subscription.clone(), broker.clone(), over.clone()).await?;
+        let (subscription, rank) = (subscription.clone(), rank.clone());
+        let taker = Taker::open(&connection, subscription, rank, broker.clone(), over.clone()).await?;
         tasks.spawn(taker.run(turns.clone()));
     }
     let ended = tokio::select! {
@@ -139,8 +140,8 @@ struct Taker {
     behind: Option<u64>,
 }
 
-/// Where this consumer stands among those of the process's other copies, by lot, for each queue anew. RabbitMQ gives messages
-/// to the first that has room for them: one copy then has large batches as long as it keeps up, and the next has what is too
+/// Where this copy of the process stands among the others, by lot, the same for all its queues. RabbitMQ gives messages to
+/// the first that has room for them: one copy then has large batches as long as it keeps up, and the next has what is too
 /// much for it, where all would have small ones.
 /// See <https://www.rabbitmq.com/docs/consumer-priority>.
 #[expect(clippy::disallowed_methods, reason = "a lot is drawn; it is no id")]
@@ -154,6 +155,7 @@ impl Taker {
     async fn open(
         connection: &Connection,
         subscription: Subscription,
+        rank: FieldTable,
         broker: Broker,
         over: CancellationToken,
     ) -> Result<Self, BrokerError> {
@@ -163,8 +165,8 @@ impl Taker {
         // Without a prefetch, memory is the limit.
         let prefetch = channel.basic_qos(PREFETCH, BasicQosOptions::default());
         within(ANSWER, "setting the prefetch", prefetch).await?;
-        let (options, arguments) = (BasicConsumeOptions::default(), rank());
-        let consume = channel.basic_consume(subscription.queue.into(), "".into(), options, arguments);
+        let options = BasicConsumeOptions::default();
+        let consume = channel.basic_consume(subscription.queue.into(), "".into(), options, rank);
         let consumer = within(ANSWER, format!("consuming {}", subscription.queue), consume).await?;
         let tag = consumer.tag();
         let mut taker = Self {
