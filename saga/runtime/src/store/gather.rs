@@ -38,7 +38,7 @@ struct Ask<I, O> {
 pub enum Together {
     /// Those that came before it was their turn.
     AtOnce,
-    /// As many as are under way, until they are so many that they could not all be done together.
+    /// As many as are under way, or as many as are enough for a wave of their own.
     InWaves,
 }
 

@@ -3,13 +3,15 @@
 //! What is asked for together stays together: its messages share AMQP messages, and each stage on their way handles them in
 //! one transaction. So how many set out together decides what all that follows costs. As with Nagle's algorithm for small
 //! packets (RFC 896), few wait while others are under way, and many go at once: a wave sets out once as many wait as are
-//! under way. Whoever is alone waits for nobody.
+//! under way, or enough for a wave of their own. Whoever is alone waits for nobody.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+/// So many set out whatever is under way: a larger wave makes what each of them costs hardly less, and all of them later.
+const ENOUGH: usize = 64;
 /// Nobody waits for a wave that set out longer ago: what holds it up is not how busy everybody is.
 const PATIENCE: Duration = Duration::from_millis(100);
 /// Somebody whose wait is over often asks again, and all of a wave end at once. They are waited for while one comes so soon
@@ -87,7 +89,7 @@ impl Waves {
     pub(super) fn may_set_out(&mut self, waiting: usize, now: Instant) -> bool {
         self.forget(now);
         let under_way: usize = self.under_way.iter().map(|wave| wave.left).sum();
-        self.returning.is_none() && waiting >= under_way
+        self.returning.is_none() && waiting >= under_way.min(ENOUGH)
     }
 
     /// What was waited for long enough is waited for no longer.
@@ -145,6 +147,17 @@ mod tests {
         assert_eq!(waves.until(), Some(now + BETWEEN_TWO));
         waves.came(1, now);
         assert!(waves.may_set_out(9, now));
+    }
+
+    #[tokio::test]
+    async fn enough_set_out_whatever_is_under_way_but_wait_for_those_who_come_back() {
+        let (mut waves, now) = (Waves::default(), Instant::now());
+        let wave = waves.set_out(1_000, now);
+        assert!(!waves.may_set_out(ENOUGH - 1, now));
+        assert!(waves.may_set_out(ENOUGH, now));
+        waves.ended(wave, now);
+        assert!(!waves.may_set_out(ENOUGH, now), "the one that ended may come back");
+        assert!(waves.may_set_out(ENOUGH, now + BETWEEN_TWO));
     }
 
     #[tokio::test]
