@@ -7,6 +7,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use saga_contract::Names;
 use saga_core::{Ids, Message, Time};
+use saga_runtime::broker::batch;
 use saga_runtime::http::problem::MEDIA_TYPE;
 use saga_runtime::http::{Json, Problem};
 use saga_runtime::store::{Gather, Gathered, Together, UnderWay, gather};
@@ -25,8 +26,8 @@ const MOST_TAKEN_NUMBERS: usize = 64;
 
 /// How many requests may wait to be taken; the next ones wait outside.
 const MOST_WAITING: usize = 1_024;
-/// How many requests are taken in one transaction at most.
-const MOST_TOGETHER: usize = 128;
+/// How many requests are taken in one transaction at most: as many as their messages then share an AMQP message.
+const MOST_TOGETHER: usize = batch::MOST;
 
 /// A request for an order, understood.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// So many set out whatever is under way: a larger wave makes what each of them costs hardly less, and all of them later.
+/// So many set out whatever is under way: waiting for a larger wave would make each of them a little cheaper, and all later.
 const ENOUGH: usize = 64;
 /// Nobody waits for a wave that set out longer ago: what holds it up is not how busy everybody is.
 const PATIENCE: Duration = Duration::from_millis(100);
