@@ -5,12 +5,15 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use futures_util::future::BoxFuture;
 use lapin::Channel;
-use lapin::options::QueueDeleteOptions;
+use lapin::options::{QueueDeclareOptions, QueueDeleteOptions};
+use lapin::types::FieldTable;
 use saga_runtime::Turns;
 use saga_runtime::broker::consumer::{self, BATCH, PREFETCH, Subscription};
 use saga_runtime::broker::relay::forward_batch;
-use saga_runtime::broker::{Broker, ConfirmChannel, GivenUp, Link};
+use saga_runtime::broker::{Broker, ConfirmChannel, Deliver, GivenUp, Incoming, Link};
+use saga_runtime::core::Route;
 use saga_runtime::testing::{Servers, eventually};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -33,8 +36,13 @@ impl Running {
     }
 
     fn in_turns(broker: &Broker, deliver: Arc<Recorder>, turns: Turns) -> Self {
+        Self::of(&[WORK], broker, deliver, turns)
+    }
+
+    fn of(queues: &[&'static str], broker: &Broker, deliver: Arc<dyn Deliver>, turns: Turns) -> Self {
         let stop = CancellationToken::new();
-        let subscriptions = vec![Subscription { queue: WORK, deliver }];
+        let subscription = |queue: &&'static str| Subscription { queue, deliver: Arc::clone(&deliver) };
+        let subscriptions = queues.iter().map(subscription).collect();
         Self { done: tokio::spawn(consumer::run(broker.clone(), subscriptions, turns, stop.clone())), stop }
     }
 
@@ -160,6 +168,49 @@ async fn of_two_copies_one_takes_all_that_it_has_room_for_the_other_what_is_left
     eventually("the second has them", PATIENCE, async || copies[second].numbers().len() == 60).await;
     running[second].take().unwrap().stopped().await;
     assert_eq!(left(&channel, WORK).await, 0);
+}
+
+/// The queues whose messages came to a copy.
+#[derive(Default)]
+struct Queues(Mutex<BTreeSet<&'static str>>);
+
+impl Queues {
+    fn len(&self) -> usize {
+        self.0.lock().unwrap().len()
+    }
+}
+
+impl Deliver for Queues {
+    fn deliver<'a>(&'a self, queue: &'static str, _batch: Vec<Incoming>) -> BoxFuture<'a, Result<(), GivenUp>> {
+        self.0.lock().unwrap().insert(queue);
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+#[tokio::test]
+async fn one_of_two_copies_takes_all_queues() {
+    const QUEUES: [&str; 8] = ["q0", "q1", "q2", "q3", "q4", "q5", "q6", "q7"];
+    let servers = Servers::claim().await;
+    let (broker, connection) = (declared(&servers).await, connect(&servers).await);
+    let channel = connection.create_channel().await.unwrap();
+    for queue in QUEUES {
+        let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+        channel.queue_declare(queue.into(), options, FieldTable::default()).await.unwrap();
+    }
+    let copies = [(); 2].map(|()| Arc::new(Queues::default()));
+    let running = copies.each_ref().map(|copy| Running::of(&QUEUES, &broker, Arc::clone(copy) as _, Turns::default()));
+    for queue in QUEUES {
+        eventually("both consume", PATIENCE, async || consumers(&channel, queue).await == 2).await;
+    }
+    let messages = (0..).zip(QUEUES).map(|(number, queue)| outbound(number, Route::to_queue(queue))).collect();
+    let (forwarded, error) = forward_batch(&ConfirmChannel::open(&connection).await.unwrap(), messages).await;
+    assert!(error.is_none() && forwarded.published.len() == QUEUES.len());
+    let handled = || copies.each_ref().map(|copy| copy.len());
+    eventually("all are handled", PATIENCE, async || handled().iter().sum::<usize>() == QUEUES.len()).await;
+    assert!(handled().contains(&QUEUES.len()), "by either copy: {:?}", handled());
+    for copy in running {
+        copy.stopped().await;
+    }
 }
 
 #[tokio::test]
