@@ -23,7 +23,7 @@ pub struct Durability {
 }
 
 const SETTINGS: &str = "SELECT name, current_setting(name) FROM pg_settings WHERE name IN
-    ('fsync', 'synchronous_commit', 'full_page_writes', 'shared_buffers', 'max_wal_size', 'wal_compression')";
+    ('fsync', 'synchronous_commit', 'full_page_writes', 'shared_buffers', 'max_wal_size', 'min_wal_size', 'wal_compression')";
 
 // These connections go the processes' way.
 const TRANSPORT: &str = "SELECT CASE WHEN inet_server_addr() IS NULL THEN 'socket' ELSE 'tcp' END";

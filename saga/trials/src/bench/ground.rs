@@ -94,6 +94,7 @@ async fn make(stack: &mut Stack, plan: &Plan) -> Result<(Endpoints, System, Vec<
     let line = Line::start("servers", "RabbitMQ and PostgreSQL are starting");
     stack.start(&Programs::find(&stack.place, Suite::Machine, &Given::default())?).await?;
     let servers = Given::default().or_of(stack)?;
+    postgres::make_log_files(&postgres::url(stack)?).await?;
     line.done(&format!("{} (private, new)", crate::tests::versions(&servers).await?));
     let mut system = System::prepare(stack, &servers).await?;
     if let Some(dir) = postgres::socket_dir(stack) {

@@ -23,20 +23,22 @@ const LEAVING: (u32, Duration) = (20, Duration::from_millis(500));
 /// A socket's path has at most 107 bytes; its name here is `.s.PGSQL.` and a port.
 const LONGEST_SOCKET_DIR: usize = 90;
 
-/// How much memory a PostgreSQL takes, and how much log it writes until a checkpoint.
+/// How much memory a PostgreSQL takes, and how much log it keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Size {
     /// `shared_buffers`.
     pub shared_buffers: &'static str,
-    /// `max_wal_size`.
+    /// `max_wal_size`: how much log is written until a checkpoint.
     pub max_wal_size: &'static str,
+    /// `min_wal_size`: how much room for the log is kept for its next files.
+    pub min_wal_size: &'static str,
 }
 
 impl Size {
     /// For a laptop.
-    pub const SMALL: Self = Self { shared_buffers: "256MB", max_wal_size: "2GB" };
+    pub const SMALL: Self = Self { shared_buffers: "256MB", max_wal_size: "2GB", min_wal_size: "80MB" };
     /// For a machine that does nothing else.
-    pub const LARGE: Self = Self { shared_buffers: "512MB", max_wal_size: "4GB" };
+    pub const LARGE: Self = Self { shared_buffers: "512MB", max_wal_size: "4GB", min_wal_size: "1GB" };
 }
 
 /// Starts the stack's PostgreSQL unless it runs; makes its data directory the first time.
@@ -77,6 +79,32 @@ pub async fn wait(stack: &mut Stack, programs: &PostgresPrograms) -> Result<(), 
         launch(stack, programs)?;
     }
     wait_once(stack).await
+}
+
+// A file that is to be left needs something in it.
+const NEXT_LOG_FILE: &str =
+    "SELECT pg_logical_emit_message(false, 'sagaforge', 'leaves this file'); SELECT pg_switch_wal()";
+
+const MOST_LOG_FILES: &str = "
+    SELECT (SELECT setting::bigint FROM pg_settings WHERE name = 'min_wal_size') * 1048576
+           / (SELECT setting::bigint FROM pg_settings WHERE name = 'wal_segment_size')";
+
+/// Has as many files of the log as it keeps, as a server that has run for a while: it then writes its log into old ones. A
+/// new file is filled with zeros first, and all commits wait for that.
+///
+/// # Errors
+/// When it does not do what it is told.
+pub async fn make_log_files(url: &str) -> Result<(), Trouble> {
+    let making = Trouble::sql("making the files of its log");
+    let client = super::databases::connect(&format!("{url}/postgres")).await?;
+    let made = async {
+        let files: i64 = client.query_one(MOST_LOG_FILES, &[]).await?.get(0);
+        for _ in 0..files {
+            client.batch_execute(NEXT_LOG_FILE).await?;
+        }
+        client.batch_execute("CHECKPOINT").await
+    };
+    made.await.map_err(making)
 }
 
 async fn wait_once(stack: &mut Stack) -> Result<(), Trouble> {
@@ -132,7 +160,7 @@ fn create(stack: &mut Stack, programs: &PostgresPrograms, home: &Path, data: &Pa
 
 /// Durable as in earnest (fsync stays on), and no session that hangs for ever.
 fn settings_text(port: u16, socket_dir: Option<&str>, size: Size) -> String {
-    let Size { shared_buffers, max_wal_size } = size;
+    let Size { shared_buffers, max_wal_size, min_wal_size } = size;
     let socket_dir = socket_dir.unwrap_or_default();
     format!(
         "# Written at each start.\n\
@@ -142,6 +170,7 @@ fn settings_text(port: u16, socket_dir: Option<&str>, size: Size) -> String {
          max_connections = 300\n\
          shared_buffers = {shared_buffers}\n\
          max_wal_size = {max_wal_size}\n\
+         min_wal_size = {min_wal_size}\n\
          wal_compression = lz4\n\
          fsync = on\n\
          synchronous_commit = on\n\
