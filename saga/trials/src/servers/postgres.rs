@@ -85,9 +85,8 @@ pub async fn wait(stack: &mut Stack, programs: &PostgresPrograms) -> Result<(), 
 const NEXT_LOG_FILE: &str =
     "SELECT pg_logical_emit_message(false, 'sagaforge', 'leaves this file'); SELECT pg_switch_wal()";
 
-const MOST_LOG_FILES: &str = "
-    SELECT (SELECT setting::bigint FROM pg_settings WHERE name = 'min_wal_size') * 1048576
-           / (SELECT setting::bigint FROM pg_settings WHERE name = 'wal_segment_size')";
+const MOST_LOG_FILES: &str =
+    "SELECT pg_size_bytes(current_setting('min_wal_size')) / pg_size_bytes(current_setting('wal_segment_size'))";
 
 /// Has as many files of the log as it keeps, as a server that has run for a while: it then writes its log into old ones. A
 /// new file is filled with zeros first, and all commits wait for that.
