@@ -35,14 +35,16 @@ async fn the_database_holds_the_rules_as_well() {
 async fn a_change_and_its_event_happen_together_or_not_at_all() {
     let pets = Running::start().await;
     // The event of the pet's birth cannot be journalled: its id is there already, and may be once only.
-    pets.sql.batch_execute("CREATE UNIQUE INDEX once ON journal (day, id)").await.unwrap();
+    pets.sql.batch_execute("CREATE UNIQUE INDEX once ON journal_entries (day, (ids[1]))").await.unwrap();
     let id = pets.ids.event_at(&pets.names.pet(12.try_into().unwrap()).to_string(), 1, "PET_CREATED");
-    let taken = "INSERT INTO journal (day, id, time, type, body) VALUES (current_date, $1, now(), 'X', '')";
+    let taken = "
+        INSERT INTO journal_entries (day, time, ids, types, saga_ids, bodies)
+        VALUES (current_date, now(), ARRAY[$1::uuid], '{X}', '{NULL}', '{x}')";
     pets.sql.execute(taken, &[&id]).await.unwrap();
     let (status, _) = pets.post(serde_json::json!({"id": 12, "name": "Miso", "photoUrls": []})).await;
     assert_eq!(status, 503);
     assert_eq!(pets.get("/pet/12").await.0, 404);
-    pets.sql.batch_execute("DELETE FROM journal; DROP INDEX once").await.unwrap();
+    pets.sql.batch_execute("DELETE FROM journal_entries; DROP INDEX once").await.unwrap();
     pets.given_pet(12).await;
     pets.command(&pets.reserve(Saga { n: 1, pet: 12 })).await;
     pets.answered(Saga { n: 1, pet: 12 }, 1).await;

@@ -2,8 +2,11 @@
 
 use saga_core::Time;
 use time::Duration;
+use time::macros::datetime;
 use tokio::time::Instant;
 
+/// Before and after everything.
+pub(crate) const EVER: (Time, Time) = (datetime!(0001-01-01 0:00 UTC), datetime!(9999-12-31 0:00 UTC));
 /// How far the clocks of processes and servers may be apart.
 pub(crate) const MOST_APART: Duration = Duration::minutes(5);
 

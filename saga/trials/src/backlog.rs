@@ -25,15 +25,15 @@ const PUBLISHED: &str = "messaging_client_sent_messages_total";
 /// Messages that only the stream takes, committed by a process that is gone.
 const FILL: &str = r#"
     WITH made AS (
-        INSERT INTO journal (day, id, time, type, body)
-        SELECT (now() AT TIME ZONE 'UTC')::date, id, now(), 'STOCK_SET', convert_to(format(
+        INSERT INTO journal_entries (day, time, ids, types, saga_ids, bodies)
+        SELECT (now() AT TIME ZONE 'UTC')::date, now(), ARRAY[id], ARRAY['STOCK_SET'], ARRAY[NULL::uuid], ARRAY[convert_to(format(
             '{"specversion":"1.0","id":"%s","source":"inventory-service","type":"STOCK_SET","subject":"BACKLOG",'
             '"time":"%s","datacontenttype":"application/json","schemaversion":1,"correlationid":"%s",'
             '"data":{"sku":"BACKLOG","quantity":1,"price":{"amount":150,"currency":"EUR"}}}',
-            id, to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), id), 'UTF8')
-        FROM (SELECT gen_random_uuid() AS id FROM generate_series(1, $1::bigint)) AS ids
-        RETURNING time, id)
-    INSERT INTO outbox (times, message_ids, claimed_at) SELECT ARRAY[time], ARRAY[id], now() - interval '1 hour' FROM made"#;
+            id, to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), id), 'UTF8')]
+        FROM (SELECT gen_random_uuid() AS id FROM generate_series(1, $1::bigint)) AS made
+        RETURNING time, ids)
+    INSERT INTO outbox (times, message_ids, claimed_at) SELECT ARRAY[time], ids, now() - interval '1 hour' FROM made"#;
 
 /// Measures inventory-service alone, on servers of its own, and prints messages a second for each size.
 ///

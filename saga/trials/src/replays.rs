@@ -115,11 +115,11 @@ const ARCHIVE: &str = "archive";
 
 /// Writes history as pet-service would have sent it.
 const HISTORY: &str = r#"
-    INSERT INTO journal (day, id, time, type, saga_id, body)
-    SELECT (now() AT TIME ZONE 'UTC')::date, id, now(), 'PET_UPDATED', NULL, convert_to(format(
+    INSERT INTO journal_entries (day, time, ids, types, saga_ids, bodies)
+    SELECT (now() AT TIME ZONE 'UTC')::date, now(), ARRAY[id], ARRAY['PET_UPDATED'], ARRAY[NULL::uuid], ARRAY[convert_to(format(
         '{"specversion":"1.0","id":"%s","source":"pet-service","type":"PET_UPDATED","subject":"HISTORY","time":"%s",'
         '"datacontenttype":"application/json","schemaversion":1,"correlationid":"%s","data":{"n":%s}}',
-        id, to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), id, n), 'UTF8')
+        id, to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), id, n), 'UTF8')]
     FROM generate_series(1, $1::bigint) n, LATERAL (SELECT md5('history ' || n)::uuid AS id) i"#;
 
 /// Replays a history of so many messages into a queue, and kills one after the other of `victims`, the first after an

@@ -6,8 +6,9 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::store::read_row;
-use crate::clock::MOST_APART;
+use crate::clock::{EVER, MOST_APART};
 use crate::error::StoreError;
+use crate::store::admin::{self, SentFilter};
 use crate::store::{Param, Pool, Transaction, day_of, query, query_opt};
 
 // Many sagas begin in one batch, all at one time: their ids put them in order. Compared as one row, both find their place in
@@ -26,11 +27,11 @@ const FIND: &str = "
     UNION ALL SELECT id, state FROM sagas WHERE subject = $1::text LIMIT 1";
 
 // A saga that goes on trying for days has many; nobody reads more of them at once.
-const SENT: &str = "SELECT body FROM journal WHERE saga_id = $1 AND day >= $2 ORDER BY seq LIMIT 1000";
+const MOST: i64 = 1_000;
 
 const RECEIVED: &str = "
     SELECT id, type, received_at, note, body FROM inbox
-    WHERE saga_id = $1 AND day >= $2 ORDER BY received_at LIMIT 1000";
+    WHERE saga_id = $1 AND day >= $2 ORDER BY received_at LIMIT $3";
 
 /// Which sagas to list, newest first.
 #[derive(Debug, Clone, Default)]
@@ -166,19 +167,29 @@ pub async fn find(pool: &Pool, id: Uuid) -> Result<Option<Instance>, StoreError>
 pub async fn timeline(pool: &Pool, saga: &Instance) -> Result<Vec<Entry>, StoreError> {
     let mut client = pool.get().await?;
     let reading = Transaction::of_one_saga(&mut client).await?;
-    let params: [Param<'_>; 2] = [&saga.id, &day_of(saga.started_at - MOST_APART)];
+    let params: [Param<'_>; 3] = [&saga.id, &day_of(saga.started_at - MOST_APART), &MOST];
     let mut entries = Vec::new();
     for row in query(&reading, RECEIVED, &params).await? {
         let body: Option<Vec<u8>> = row.get(4);
         let message = body.as_deref().map(parse).transpose()?;
         entries.push(received(&row, message.as_ref()));
     }
-    for row in query(&reading, SENT, &params).await? {
-        entries.push(Entry::sent(&parse(row.get(0))?));
+    let (from, until) = span_of(saga, &entries);
+    let (until, saga) = (until.unwrap_or(EVER.1), Some(saga.id));
+    let sent = SentFilter { saga, from, until, after: 0, last: i64::MAX, limit: MOST };
+    for sent in admin::sent(&reading, sent).await? {
+        entries.push(Entry::sent(&parse(sent.body.as_bytes())?));
     }
     // What came in led to what went out with the same time.
     entries.sort_by_key(|entry| (entry.at, entry.seen == Seen::Sent));
     Ok(entries)
+}
+
+/// When what was sent for a saga was sent: journals go by time, and nobody reads all of one for one saga. From when it began to
+/// the last that is known of it; without end, while it goes on.
+pub(super) fn span_of(saga: &Instance, known: &[Entry]) -> (Time, Option<Time>) {
+    let last = known.iter().map(|entry| entry.at).max().filter(|_| saga.phase.is_end());
+    (saga.started_at - MOST_APART, last.map(|last| last + MOST_APART))
 }
 
 fn received(row: &tokio_postgres::Row, message: Option<&Message>) -> Entry {

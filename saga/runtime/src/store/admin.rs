@@ -36,23 +36,33 @@ const EDITS: &str = "SELECT n, message_id, difference, at FROM edits WHERE parke
 
 const ADD_EDIT: &str = "INSERT INTO edits (parked, n, message_id, difference, at) VALUES ($1, $2, $3, $4, $5)";
 
-// Places only turn its pages: searched for, they would be found in all ranges, by an index that is smaller than the saga's.
 const SENT_FOR_SAGA: &str = "
-    SELECT seq, id, time, type, saga_id, body FROM journal
-    WHERE day BETWEEN $1 AND $2 AND time >= $3 AND time < $4 AND seq + 0 > $5 AND seq + 0 <= $7 AND saga_id = $8
-    ORDER BY seq LIMIT $6";
+    SELECT e.seq + m.n - 1, m.id, e.time, m.type, m.saga_id, m.body
+    FROM journal_entries e
+    CROSS JOIN LATERAL unnest(e.ids, e.types, e.saga_ids, e.bodies) WITH ORDINALITY AS m(id, type, saga_id, body, n)
+    WHERE e.day BETWEEN $1 AND $2 AND e.time >= $3 AND e.time < $4 AND $8 = ANY(e.saga_ids)
+      AND m.saga_id = $8 AND e.seq + m.n - 1 > $5 AND e.seq + m.n - 1 <= $7
+    ORDER BY e.seq, m.n LIMIT $6";
 
+// The first entry may end before what is asked for.
 const SENT_BETWEEN: &str = "
-    SELECT seq, id, time, type, saga_id, body FROM journal
-    WHERE day BETWEEN $1 AND $2 AND time >= $3 AND time < $4 AND seq > $5 AND seq <= $7 ORDER BY seq LIMIT $6";
+    SELECT e.seq + m.n - 1, m.id, e.time, m.type, m.saga_id, m.body
+    FROM (
+        SELECT seq, time, ids, types, saga_ids, bodies FROM journal_entries
+        WHERE day BETWEEN $1 AND $2 AND time >= $3 AND time < $4 AND seq > $5::bigint - 64 AND seq <= $7
+        ORDER BY seq LIMIT $6::bigint + 1) AS e
+    CROSS JOIN LATERAL unnest(e.ids, e.types, e.saga_ids, e.bodies) WITH ORDINALITY AS m(id, type, saga_id, body, n)
+    WHERE e.seq + m.n - 1 > $5 AND e.seq + m.n - 1 <= $7
+    ORDER BY e.seq, m.n LIMIT $6";
 
 const EXTENT: &str = "
-    SELECT min(time), coalesce(max(seq), 0), count(*) FROM journal
-    WHERE day BETWEEN $1 AND $2 AND time >= $3 AND time < $4";
+    SELECT min(time), coalesce(max(seq + cardinality(ids) - 1), 0), coalesce(sum(cardinality(ids)), 0)
+    FROM journal_entries WHERE day BETWEEN $1 AND $2 AND time >= $3 AND time < $4";
 
 // The sequence knows it at once; the greatest place in the table would be looked for in all of it.
 const LAST_PLACE: &str = "
-    SELECT coalesce(last_value, 0) FROM pg_sequences WHERE schemaname = 'public' AND sequencename = 'journal_seq_seq'";
+    SELECT coalesce(last_value + 63, 0)
+    FROM pg_sequences WHERE schemaname = 'public' AND sequencename = 'journal_entries_seq_seq'";
 
 const VIEWS: &str = "
     SELECT viewname::text FROM pg_views WHERE schemaname = 'public' AND viewname LIKE 'unbalanced\\_%' ORDER BY 1";

@@ -25,8 +25,8 @@ const RECORD: &str = "
         SELECT $1, $2, i.* FROM unnest($3::inbox_row[]) AS i
         RETURNING 1),
     journaled AS (
-        INSERT INTO journal (day, id, time, type, saga_id, body)
-        SELECT j.* FROM unnest($4::journal_row[]) AS j
+        INSERT INTO journal_entries (day, time, ids, types, saga_ids, bodies)
+        SELECT j.* FROM unnest($4::journal_entry[]) AS j
         WHERE (SELECT count(*) FROM handled) IS NOT NULL),
     marked AS (
         INSERT INTO outbox (times, message_ids, queues)
@@ -41,7 +41,7 @@ const RECORD: &str = "
     WHERE EXISTS (SELECT FROM deferred WHERE queue = $1) AND EXISTS (
         SELECT FROM deferred WHERE deferred.queue = $1 AND deferred.key = t.key OFFSET 0)";
 
-/// How many messages one mark stands for at most.
+/// How many messages one mark stands for at most, and one row of the journal has.
 const MOST: usize = Mark::MOST as usize;
 
 /// Messages that a consumer has handled.
@@ -129,17 +129,17 @@ struct InboxRow<'a> {
     body: Option<&'a [u8]>,
 }
 
-/// A row for the journal.
+/// A row for the journal: messages of one time.
 #[derive(Debug, ToSql)]
-#[postgres(name = "journal_row")]
-struct JournalRow<'a> {
+#[postgres(name = "journal_entry")]
+struct JournalEntry<'a> {
     day: Date,
-    id: Uuid,
     time: Time,
-    #[postgres(name = "type")]
-    kind: &'a str,
-    saga_id: Option<Uuid>,
-    body: &'a [u8],
+    ids: Vec<Uuid>,
+    #[postgres(name = "types")]
+    kinds: Vec<&'a str>,
+    saga_ids: Vec<Option<Uuid>>,
+    bodies: &'a [Vec<u8>],
 }
 
 /// A row for the outbox.
@@ -169,16 +169,22 @@ fn inbox<'a>(receipts: &'a [Receipt<'a>]) -> Vec<InboxRow<'a>> {
     rows
 }
 
-fn journal<'a>(send: &'a [Outgoing], bodies: &'a [Vec<u8>]) -> Vec<JournalRow<'a>> {
-    let row = |(Outgoing { message, .. }, body): (&'a Outgoing, &'a Vec<u8>)| JournalRow {
-        day: day_of(message.time),
-        id: message.id,
-        time: message.time,
-        kind: &message.kind,
-        saga_id: message.saga_id,
-        body,
+fn journal<'a>(send: &'a [Outgoing], mut bodies: &'a [Vec<u8>]) -> Vec<JournalEntry<'a>> {
+    let of_one_time = send.chunk_by(|one, next| one.message.time == next.message.time);
+    let entry = |sent: &'a [Outgoing]| {
+        let (own, others) = bodies.split_at(sent.len());
+        bodies = others;
+        let messages = || sent.iter().map(|outgoing| &outgoing.message);
+        JournalEntry {
+            day: day_of(sent[0].message.time),
+            time: sent[0].message.time,
+            ids: messages().map(|message| message.id).collect(),
+            kinds: messages().map(|message| &*message.kind).collect(),
+            saga_ids: messages().map(|message| message.saga_id).collect(),
+            bodies: own,
+        }
     };
-    send.iter().zip(bodies).map(row).collect()
+    of_one_time.flat_map(|sent| sent.chunks(MOST)).map(entry).collect()
 }
 
 /// Marks of what is new, and behind them those of what is sent again.

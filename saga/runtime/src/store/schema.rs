@@ -57,13 +57,25 @@ mod runtime {
 /// One lock for all copies of all versions: copies of a process start at once.
 const LOCK: i64 = 0x5A6A_F0A6;
 const UNLOCK: &str = "SELECT pg_advisory_unlock($1)";
-const PARTITIONED: [&str; 2] = ["journal", "inbox"];
+const PARTITIONED: [&str; 2] = ["journal_entries", "inbox"];
 /// Partitions are made this far ahead; a process that runs makes more in time.
 const DAYS_AHEAD: i64 = 7;
 
-/// What migration V5 emptied. None of the runtime's can drop it: they run before those of the process, whose first may have
-/// put an index on it.
-const LEFT_OVER: &str = "DROP TABLE IF EXISTS kept";
+/// What migrations V5 and V11 emptied. None of the runtime's can drop it: they run before those of the process, whose first
+/// may have put an index on it. The journal then is its entries, message by message.
+const LEFT_OVER: &str = "
+    DROP TABLE IF EXISTS kept;
+    DO $$ BEGIN
+        IF (SELECT relkind = 'p' FROM pg_class WHERE oid = to_regclass('journal')) THEN
+            DROP TABLE journal;
+            CREATE VIEW journal AS
+                SELECT e.day, m.id, e.seq + m.n - 1 AS seq, e.time, m.type, m.saga_id, m.body
+                FROM journal_entries e
+                CROSS JOIN LATERAL unnest(e.ids, e.types, e.saga_ids, e.bodies)
+                    WITH ORDINALITY AS m(id, type, saga_id, body, n);
+            COMMENT ON VIEW journal IS 'Every message that this process sent, as its bytes';
+        END IF;
+    END $$";
 
 /// Brings the schema up to date: the runtime's own tables, the process's, partitions and grants.
 /// Copies that start together take turns.
@@ -265,7 +277,8 @@ async fn grant(client: &Client, role: &str) -> Result<(), StoreError> {
         "GRANT USAGE ON SCHEMA public TO {role};
          GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role};
          GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {role};
-         REVOKE UPDATE, DELETE ON journal, audit FROM {role};
+         REVOKE UPDATE, DELETE ON journal_entries, audit FROM {role};
+         REVOKE INSERT, UPDATE, DELETE ON journal FROM {role};
          REVOKE INSERT, UPDATE, DELETE ON runtime_migrations, process_migrations FROM {role};"
     );
     client.batch_execute(&sql).await?;

@@ -39,7 +39,7 @@ impl<'a> Transaction<'a> {
         Self::set(connection, "SET LOCAL plan_cache_mode = force_custom_plan").await
     }
 
-    /// Begins a transaction for reading what journal or inbox have of one saga. Filters over ranges of pages tell where it may
+    /// Begins a transaction for reading what the inbox has of one saga. Filters over ranges of pages tell where it may
     /// be; the planner, which takes them for no better than reading everything, is left no choice.
     ///
     /// # Errors

@@ -179,7 +179,7 @@ async fn the_journal_is_verified_up_to_the_place_that_its_sequence_has_reached()
     desk.publish_note("verified").await;
     desk.sent_for(saga_of("verified")).await;
     // As after messages whose transactions were rolled back.
-    desk.database.connect().await.execute("SELECT setval('journal_seq_seq', 2500)", &[]).await.unwrap();
+    desk.database.connect().await.execute("SELECT setval('journal_entries_seq_seq', 2500 * 16)", &[]).await.unwrap();
     let (mut query, mut looked) = (String::new(), Vec::new());
     loop {
         let (status, part) = desk.get(&format!("/admin/verify{query}")).await;
@@ -188,7 +188,7 @@ async fn the_journal_is_verified_up_to_the_place_that_its_sequence_has_reached()
         let Some(next) = part["next"].as_str() else { break };
         query = format!("?after={next}");
     }
-    let parts = [json!("journal/1000"), json!("journal/2000"), json!(null)];
+    let parts = [json!("journal/16000"), json!("journal/32000"), json!(null)];
     assert_eq!(looked, [json!(1), json!(0), json!(0)].into_iter().zip(parts).collect::<Vec<_>>());
     desk.stop().await;
 }

@@ -96,14 +96,14 @@ async fn days_to_come_get_their_partitions_even_if_an_old_one_cannot_be_dropped(
         owner.query_one(sql, &[&table]).await.unwrap().get::<_, String>(0)
     };
     let (before, month) = (until("inbox").await, time::Duration::days(30));
-    let first = "SELECT min(inhrelid::regclass::text) FROM pg_inherits WHERE inhparent = 'journal'::regclass";
+    let first = "SELECT min(inhrelid::regclass::text) FROM pg_inherits WHERE inhparent = 'journal_entries'::regclass";
     let first: String = owner.query_one(first, &[]).await.unwrap().get(0);
     owner.batch_execute(&format!("CREATE VIEW of_somebody AS SELECT * FROM {first}")).await.unwrap();
     let later = clock::now().date() + time::Duration::days(40);
     let error = store::partitions(&owner, later, month).await.unwrap_err();
     assert!(error.to_string().contains("depend"), "{error}");
-    assert!(until("inbox").await > before && until("journal").await > before);
-    let dropped = "SELECT to_regclass(replace($1, 'journal', 'inbox')) IS NULL";
+    assert!(until("inbox").await > before && until("journal_entries").await > before);
+    let dropped = "SELECT to_regclass(replace($1, 'journal_entries', 'inbox')) IS NULL";
     assert!(owner.query_one(dropped, &[&first]).await.unwrap().get::<_, bool>(0), "the others are dropped");
     owner.batch_execute("DROP VIEW of_somebody").await.unwrap();
     store::partitions(&owner, later, month).await.unwrap();
@@ -117,7 +117,8 @@ async fn while_days_are_made_and_dropped_nobody_waits_who_reads_or_writes() {
     let database = servers.database("desk").await;
     let owner = database.migrate(&store::no_migrations()).await;
     let write = "
-        INSERT INTO journal (day, id, time, type, body) VALUES (current_date, gen_random_uuid(), now(), 'NOTE', '')";
+        INSERT INTO journal_entries (day, time, ids, types, saga_ids, bodies)
+        VALUES (current_date, now(), ARRAY[gen_random_uuid()], '{NOTE}', '{NULL}', '{note}')";
     let (busy, other) = (database.connect().await, database.connect().await);
     // Whoever is in the middle of something with the tables has what it began with until it ends.
     busy.batch_execute(&format!("BEGIN; {write}; SELECT count(*) FROM inbox")).await.unwrap();
@@ -126,12 +127,12 @@ async fn while_days_are_made_and_dropped_nobody_waits_who_reads_or_writes() {
     let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
     let is_waiting = async || other.query_one(waits, &[]).await.unwrap().get::<_, i64>(0) == 1;
     eventually("it waits for who was there before", SOON, is_waiting).await;
-    let days = "SELECT count(*) FROM pg_inherits WHERE inhparent = 'journal'::regclass";
+    let days = "SELECT count(*) FROM pg_inherits WHERE inhparent = 'journal_entries'::regclass";
     assert!(other.query_one(days, &[]).await.unwrap().get::<_, i64>(0) > 40, "the days to come are made");
     other.batch_execute(&format!("SET lock_timeout = '1ms'; {write}; SELECT count(*) FROM journal")).await.unwrap();
     busy.batch_execute(&format!("{write}; COMMIT")).await.unwrap();
     keeping.await.unwrap().unwrap();
-    let old = "SELECT count(*) FROM pg_class WHERE relname ~ '^(journal|inbox)_' AND relkind = 'r' AND right(relname, 8) < to_char(current_date, 'YYYYMMDD')";
+    let old = "SELECT count(*) FROM pg_class WHERE relname ~ '^(journal_entries|inbox)_' AND relkind = 'r' AND right(relname, 8) < to_char(current_date, 'YYYYMMDD')";
     assert_eq!(other.query_one(old, &[]).await.unwrap().get::<_, i64>(0), 0, "what is past retention is gone");
 }
 
@@ -158,7 +159,7 @@ async fn a_day_whose_dropping_was_interrupted_is_dropped_the_next_time() {
     assert!(begun().await);
     busy.batch_execute("COMMIT").await.unwrap();
     store::partitions(&other, later, month).await.unwrap();
-    let old = "SELECT count(*) FROM pg_class WHERE relname ~ '^journal_' AND relkind = 'r' AND right(relname, 8) < to_char(current_date, 'YYYYMMDD')";
+    let old = "SELECT count(*) FROM pg_class WHERE relname ~ '^journal_entries_' AND relkind = 'r' AND right(relname, 8) < to_char(current_date, 'YYYYMMDD')";
     assert_eq!(other.query_one(old, &[]).await.unwrap().get::<_, i64>(0), 0);
 }
 

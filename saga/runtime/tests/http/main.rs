@@ -10,6 +10,7 @@ mod crash_loop;
 mod database;
 mod failures;
 mod health;
+mod journal;
 mod logs;
 mod marks;
 mod migrations;

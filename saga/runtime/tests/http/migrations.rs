@@ -55,8 +55,11 @@ async fn what_was_sent_kept_and_marked_is_there_after_the_migrations() {
     assert_eq!(marks, expected);
     let journal = "SELECT convert_from(body, 'UTF8') FROM journal WHERE day = '2026-01-01' AND time = '2026-01-01T23:59:59.123456Z'";
     assert_eq!(owner.query_one(journal, &[]).await.unwrap().get::<_, &str>(0), "bytes");
-    let key = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'journal_pkey'";
-    assert_eq!(owner.query_one(key, &[]).await.unwrap().get::<_, &str>(0), "PRIMARY KEY (day, \"time\", id)");
+    let key = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'journal_entries_pkey'";
+    assert_eq!(owner.query_one(key, &[]).await.unwrap().get::<_, &str>(0), "PRIMARY KEY (day, \"time\", seq)");
+    let places = "SELECT array_agg(seq ORDER BY seq), nextval('journal_entries_seq_seq') FROM journal";
+    let places = owner.query_one(places, &[]).await.unwrap();
+    assert_eq!((places.get::<_, Vec<i64>>(0), places.get::<_, i64>(1)), (vec![1], 65), "each where it was");
     let kept = owner.query_one("SELECT to_regclass('kept') IS NULL", &[]).await.unwrap();
     assert!(kept.get::<_, bool>(0), "what it held is in the inbox");
 }

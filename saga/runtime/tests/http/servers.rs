@@ -51,7 +51,8 @@ async fn the_application_adds_to_its_journal_and_its_audit_and_changes_neither()
     store::partitions(&owner, later, time::Duration::days(30)).await.unwrap();
     let app = can_connect(&database.app_url).await.unwrap();
     let allowed = "
-        INSERT INTO journal (day, id, time, type, body) VALUES (current_date, gen_random_uuid(), now(), 'NOTE', '');
+        INSERT INTO journal_entries (day, time, ids, types, saga_ids, bodies)
+        VALUES (current_date, now(), ARRAY[gen_random_uuid()], '{NOTE}', '{NULL}', '{note}');
         INSERT INTO audit (at, who, action, target) VALUES (now(), 'ada', 'look', 'all');
         SELECT * FROM journal; SELECT * FROM audit";
     app.batch_execute(allowed).await.unwrap();
@@ -60,19 +61,19 @@ async fn the_application_adds_to_its_journal_and_its_audit_and_changes_neither()
         let error = app.batch_execute(sql).await.unwrap_err();
         assert_eq!(error.code(), Some(&SqlState::INSUFFICIENT_PRIVILEGE), "{sql}: {error}");
     };
-    for (table, column) in [("journal", "type"), ("audit", "who")] {
-        refused(&format!("UPDATE {table} SET {column} = 'other'")).await;
+    for (table, change) in [("journal_entries", "types = '{OTHER}'"), ("audit", "who = 'other'")] {
+        refused(&format!("UPDATE {table} SET {change}")).await;
         for sql in ["DELETE FROM", "TRUNCATE", "DROP TABLE"] {
             refused(&format!("{sql} {table}")).await;
         }
     }
     refused("INSERT INTO runtime_migrations DEFAULT VALUES").await;
-    let days = "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'journal'::regclass";
+    let days = "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'journal_entries'::regclass";
     let days: Vec<String> = owner.query(days, &[]).await.unwrap().iter().map(|row| row.get(0)).collect();
     assert!(days.len() > 8, "those that were made later, too: {days:?}");
     for day in days {
         refused(&format!("SELECT * FROM {day}")).await;
-        refused(&format!("UPDATE {day} SET type = type")).await;
+        refused(&format!("UPDATE {day} SET types = types")).await;
     }
 }
 

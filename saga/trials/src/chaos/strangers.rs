@@ -27,7 +27,9 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// Sagas, any of them, and messages that the orchestrator has handled, with their type.
 const SAGAS: &str = "SELECT id FROM sagas ORDER BY md5(id::text || $1) LIMIT $2";
 const HANDLED: &str = "SELECT id, day FROM inbox WHERE consumer = $3 ORDER BY md5(id::text || $1) LIMIT $2";
-const BODY: &str = "SELECT body FROM journal WHERE id = $1 AND day = $2 LIMIT 1";
+const BODY: &str = "
+    SELECT m.body FROM journal_entries e CROSS JOIN LATERAL unnest(e.ids, e.bodies) AS m(id, body)
+    WHERE e.day = $2 AND $1 = ANY(e.ids) AND m.id = $1 LIMIT 1";
 
 /// Somebody outside, with an AMQP client.
 #[derive(Debug)]

@@ -15,7 +15,7 @@ async fn state(shop: &Shop) -> Vec<BTreeMap<String, String>> {
     let mut all = Vec::new();
     for client in shop.databases.each() {
         let mut tables = digest(client).await.unwrap();
-        tables.retain(|table, _| !["inbox", "journal", "parked"].contains(&table.as_str()));
+        tables.retain(|table, _| !["inbox", "journal_entries", "parked"].contains(&table.as_str()));
         all.push(tables);
     }
     all

@@ -323,11 +323,11 @@ const MANY: i64 = 20_000;
 /// Writes so many messages of history as a process would have sent them so many days ago.
 async fn make_history(shop: &Shop, messages: i64, days: i64) {
     let sql = format!(
-        "INSERT INTO journal (day, id, time, type, saga_id, body)
-         SELECT time::date, id, time, 'PET_UPDATED', NULL, convert_to(json_build_object(
+        "INSERT INTO journal_entries (day, time, ids, types, saga_ids, bodies)
+         SELECT time::date, time, ARRAY[id], ARRAY['PET_UPDATED'], ARRAY[NULL::uuid], ARRAY[convert_to(json_build_object(
              'specversion', '1.0', 'id', id, 'source', 'pet-service', 'type', 'PET_UPDATED', 'subject', n::text,
              'time', to_char(time AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), 'schemaversion', 1,
-             'data', json_build_object('invoice', n))::text, 'UTF8')
+             'data', json_build_object('invoice', n))::text, 'UTF8')]
          FROM generate_series(1, {messages}) n, LATERAL (SELECT md5('history ' || n)::uuid AS id) i,
              LATERAL (SELECT now() - interval '{days} days' AS time) t"
     );
@@ -392,7 +392,7 @@ async fn what_is_stored_is_computed_again_and_what_disagrees_is_said() {
     assert_eq!(processes.iter().map(|process| process["views"].as_i64().unwrap()).max(), Some(2), "{verified}");
     let odd = "UPDATE pet_counts SET sold = sold + 1 WHERE slot = 0";
     shop.databases.inventory.batch_execute(odd).await.unwrap();
-    let forged = "UPDATE journal SET id = gen_random_uuid() WHERE type = 'PET_SOLD'";
+    let forged = "UPDATE journal_entries SET ids[1] = gen_random_uuid() WHERE types[1] = 'PET_SOLD'";
     shop.databases.pets.batch_execute(forged).await.unwrap();
     let found = saga(&shop, &["verify"]).await;
     let said = text(&found.stdout);

@@ -177,7 +177,7 @@ async fn a_message_that_fails_each_time_it_is_due_holds_no_other_back_and_is_par
     settles(&shop, &refused).await;
     // The same request from another day, whose refusal has an id that was sent today already: here the database takes none twice.
     let pets = &shop.databases.pets;
-    pets.batch_execute("CREATE UNIQUE INDEX once ON journal (day, id)").await.unwrap();
+    pets.batch_execute("CREATE UNIQUE INDEX once ON journal_entries (day, (ids[1]))").await.unwrap();
     let mut again = refused;
     again.time -= Duration::days(1);
     command(&shop, &again).await;

@@ -3,17 +3,14 @@
 use axum::extract::State;
 use saga_core::Time;
 use serde::{Deserialize, Serialize};
-use time::macros::datetime;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::{Admin, limit, next};
+use crate::clock::EVER;
 use crate::http::{Json, Problem, Query};
 use crate::store::Transaction;
 use crate::store::admin::{self, Received, Sent, SentFilter};
-
-/// Before and after everything.
-const EVER: (Time, Time) = (datetime!(0001-01-01 0:00 UTC), datetime!(9999-12-31 0:00 UTC));
 
 /// Which sent messages.
 #[derive(Debug, Default, Serialize, Deserialize, IntoParams)]
@@ -79,8 +76,9 @@ pub(crate) struct Extent {
 
 /// Read the journal
 ///
-/// What this process sent, of one saga or of a span of time. A message that is committed late may get
-/// a place before those already read: to miss none, read up to a minute ago.
+/// What this process sent, of one saga or of a span of time. A saga is best asked for with the time in which it ran: without,
+/// all of the journal is looked through. A message that is committed late may get a place before those already read: to miss
+/// none, read up to a minute ago.
 #[utoipa::path(get, path = "/admin/journal", tag = "operator", params(WhichSent), responses(
     (status = 200, description = "Sent messages, in the order of the journal", body = SentList),
     (status = 400, description = "A parameter is not valid", body = Problem, content_type = "application/problem+json"),
@@ -120,10 +118,7 @@ impl Admin {
         };
         let mut client = self.client().await?;
         // One plan for all spans would search by time, and read all of a span for each page of it.
-        let reading = match which.saga {
-            Some(_) => Transaction::of_one_saga(&mut client).await?,
-            None => Transaction::planning(&mut client).await?,
-        };
+        let reading = Transaction::planning(&mut client).await?;
         let messages = admin::sent(&reading, filter).await?;
         let next = next(&messages, limit, |message| message.seq);
         Ok(SentList { messages, next })

@@ -36,6 +36,9 @@ pub(crate) use parked::{ParkedList, Replay, Which};
 
 /// Longest list in one answer.
 pub(crate) const MOST: u32 = 1000;
+/// How many places of a journal are looked through for one answer. Each transaction has 64 of them, and most send fewer
+/// messages.
+pub(crate) const WINDOW: i64 = 16 * MOST as i64;
 /// Length of a list when nobody asks for another.
 const USUAL: u32 = 100;
 

@@ -6,13 +6,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::{Admin, MOST, WhichSent};
+use super::{Admin, MOST, SentList, WINDOW, WhichSent};
 use crate::check::{Disagreement, Looked};
 use crate::http::{Json, Problem, Query};
 use crate::store::admin;
 
-/// How many places of the journal are looked through in one request.
-const WINDOW: i64 = MOST as i64;
 /// The first part, which is of every process.
 const JOURNAL: &str = "journal";
 
@@ -78,7 +76,9 @@ impl Admin {
     async fn verify_journal(&self, after: i64) -> Result<(usize, usize, Vec<Disagreement>, Option<String>), Problem> {
         let end = after.saturating_add(WINDOW);
         let (after_seq, until_seq, limit) = (Some(after), Some(end), Some(MOST));
-        let sent = self.sent(WhichSent { after_seq, until_seq, limit, ..WhichSent::default() }).await?.messages;
+        let which = WhichSent { after_seq, until_seq, limit, ..WhichSent::default() };
+        let SentList { messages: sent, next } = self.sent(which).await?;
+        let reached = next.unwrap_or(end);
         let mut disagree: Vec<Disagreement> = sent.iter().filter_map(|sent| wrong(&self.ids, sent)).collect();
         let last = admin::last_place(&self.client().await?).await?;
         // The views are looked at once, with the first part.
@@ -88,7 +88,7 @@ impl Admin {
             disagree.extend(rows.iter().map(|row| Disagreement { what: row.clone(), why: why() }));
         }
         let own = || self.checks.first().map(|check| check.of().to_owned());
-        let next = if end < last { Some(format!("{JOURNAL}/{end}")) } else { own() };
+        let next = if reached < last { Some(format!("{JOURNAL}/{reached}")) } else { own() };
         Ok((sent.len(), views.len(), disagree, next))
     }
 }

@@ -6,15 +6,13 @@ use saga_core::{Message, QueueType, Time, Topology};
 
 use super::{Chunk, Extent, Item, Origin, Position, Span, Survey, Trouble};
 use crate::broker::{Broker, Offset, Properties, StreamReader};
-use crate::http::admin::{MOST, WhichSent};
+use crate::http::admin::{MOST, WINDOW, WhichSent};
 use crate::orchestrator::processes::Processes;
 
 /// How long to wait for a message of a stream that must be there.
 const MUST_COME: Duration = Duration::from_secs(5);
 /// How long to wait for one that may be there.
 const MAY_COME: Duration = Duration::from_millis(500);
-/// How many places of a journal are looked through at a time.
-const WINDOW: i64 = 1_000;
 
 /// Asks every process how far its journal reaches.
 pub(super) async fn survey_journals(processes: &Processes, from: Time, until: Time) -> Result<Survey, Trouble> {
