@@ -26,12 +26,13 @@ const PUBLISHED: &str = "messaging_client_sent_messages_total";
 const FILL: &str = r#"
     WITH made AS (
         INSERT INTO journal_entries (day, time, ids, types, saga_ids, bodies)
-        SELECT (now() AT TIME ZONE 'UTC')::date, now(), ARRAY[id], ARRAY['STOCK_SET'], ARRAY[NULL::uuid], ARRAY[convert_to(format(
+        SELECT (at AT TIME ZONE 'UTC')::date, at, ARRAY[id], ARRAY['STOCK_SET'], ARRAY[NULL::uuid], ARRAY[convert_to(format(
             '{"specversion":"1.0","id":"%s","source":"inventory-service","type":"STOCK_SET","subject":"BACKLOG",'
             '"time":"%s","datacontenttype":"application/json","schemaversion":1,"correlationid":"%s",'
             '"data":{"sku":"BACKLOG","quantity":1,"price":{"amount":150,"currency":"EUR"}}}',
-            id, to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), id), 'UTF8')]
-        FROM (SELECT gen_random_uuid() AS id FROM generate_series(1, $1::bigint)) AS made
+            id, to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), id), 'UTF8')]
+        FROM (SELECT gen_random_uuid() AS id, now() - n * interval '1 microsecond' AS at
+              FROM generate_series(1, $1::bigint) AS n) AS messages
         RETURNING time, ids)
     INSERT INTO outbox (times, message_ids, claimed_at) SELECT ARRAY[time], ids, now() - interval '1 hour' FROM made"#;
 
@@ -91,7 +92,7 @@ async fn drained(
 ) -> Result<f64, Trouble> {
     let line = Line::start("backlog", format!("making {size} messages"));
     database.execute(FILL, &[&size]).await.map_err(Trouble::sql("making a backlog"))?;
-    database.batch_execute("ANALYZE outbox; ANALYZE journal").await.map_err(Trouble::sql("analysing it"))?;
+    database.batch_execute("ANALYZE outbox; ANALYZE journal_entries").await.map_err(Trouble::sql("analysing it"))?;
     line.now(format!("publishing {size} messages"));
     processes::launch(process, process.name, stack, system)?;
     let url = processes::url(stack, process.name)?;

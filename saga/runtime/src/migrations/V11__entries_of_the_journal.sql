@@ -25,7 +25,9 @@ EXCEPTION WHEN feature_not_supported THEN
     RAISE NOTICE 'this server was built without LZ4: the journal takes the slower PGLZ';
 END $$;
 
--- Messages that were sent before have an entry each, and the places that they had.
+-- Messages that were sent before have an entry each, and the places that they had. Nobody adds one meanwhile. A day that left the
+-- table before, and could not be dropped, is dropped under its new name.
+LOCK TABLE journal IN EXCLUSIVE MODE;
 DO $$
 DECLARE
     old record;
@@ -36,6 +38,13 @@ BEGIN
         FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'journal'::regclass
     LOOP
         EXECUTE format('CREATE TABLE %I PARTITION OF journal_entries %s', old.entries, old.bounds);
+    END LOOP;
+    FOR old IN
+        SELECT c.oid::regclass AS name, replace(c.relname, 'journal', 'journal_entries') AS entries
+        FROM pg_class c JOIN pg_class j ON j.oid = 'journal'::regclass AND j.relnamespace = c.relnamespace
+        WHERE c.relkind = 'r' AND NOT c.relispartition AND c.relname ~ '^journal_[0-9]{8}$'
+    LOOP
+        EXECUTE format('ALTER TABLE %s RENAME TO %I', old.name, old.entries);
     END LOOP;
 END $$;
 INSERT INTO journal_entries (day, time, seq, ids, types, saga_ids, bodies) OVERRIDING SYSTEM VALUE

@@ -29,6 +29,8 @@ const FIND: &str = "
 // A saga that goes on trying for days has many; nobody reads more of them at once.
 const MOST: i64 = 1_000;
 
+const ENDED: &str = "SELECT ended_at FROM sagas WHERE id = $1";
+
 const RECEIVED: &str = "
     SELECT id, type, received_at, note, body FROM inbox
     WHERE saga_id = $1 AND day >= $2 ORDER BY received_at LIMIT $3";
@@ -174,8 +176,12 @@ pub async fn timeline(pool: &Pool, saga: &Instance) -> Result<Vec<Entry>, StoreE
         let message = body.as_deref().map(parse).transpose()?;
         entries.push(received(&row, message.as_ref()));
     }
-    let (from, until) = span_of(saga, &entries);
-    let (until, saga) = (until.unwrap_or(EVER.1), Some(saga.id));
+    // The journal goes by time, and nobody reads all of it for one saga: from when it began to when it ended, or something
+    // came for it last.
+    let ended: Option<Time> = query_opt(&reading, ENDED, &[&saga.id]).await?.and_then(|row| row.get(0));
+    let last = entries.iter().map(|entry| entry.at).max().max(ended).filter(|_| ended.is_some());
+    let until = last.map_or(EVER.1, |last| last + MOST_APART);
+    let (from, saga) = (saga.started_at - MOST_APART, Some(saga.id));
     let sent = SentFilter { saga, from, until, after: 0, last: i64::MAX, limit: MOST };
     for sent in admin::sent(&reading, sent).await? {
         entries.push(Entry::sent(&parse(sent.body.as_bytes())?));
@@ -183,13 +189,6 @@ pub async fn timeline(pool: &Pool, saga: &Instance) -> Result<Vec<Entry>, StoreE
     // What came in led to what went out with the same time.
     entries.sort_by_key(|entry| (entry.at, entry.seen == Seen::Sent));
     Ok(entries)
-}
-
-/// When what was sent for a saga was sent: journals go by time, and nobody reads all of one for one saga. From when it began to
-/// the last that is known of it; without end, while it goes on.
-pub(super) fn span_of(saga: &Instance, known: &[Entry]) -> (Time, Option<Time>) {
-    let last = known.iter().map(|entry| entry.at).max().filter(|_| saga.phase.is_end());
-    (saga.started_at - MOST_APART, last.map(|last| last + MOST_APART))
 }
 
 fn received(row: &tokio_postgres::Row, message: Option<&Message>) -> Entry {

@@ -12,7 +12,8 @@ use crate::store::{Transaction, Writer, audit, day_of, query_opt};
 // The event itself, or the copy of it that an earlier retry made.
 const STARTER: &str = "
     SELECT body FROM inbox WHERE day = $1 AND id = $2 AND body IS NOT NULL
-    UNION ALL SELECT body FROM journal WHERE day = $1 AND time = $3 AND id = $2 LIMIT 1";
+    UNION ALL SELECT bodies[array_position(ids, $2)] FROM journal_entries
+    WHERE day = $1 AND time = $3 AND $2 = ANY(ids) LIMIT 1";
 
 /// A word that was not carried out.
 #[derive(Debug, thiserror::Error)]

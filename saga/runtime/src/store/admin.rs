@@ -44,13 +44,13 @@ const SENT_FOR_SAGA: &str = "
       AND m.saga_id = $8 AND e.seq + m.n - 1 > $5 AND e.seq + m.n - 1 <= $7
     ORDER BY e.seq, m.n LIMIT $6";
 
-// The first entry may end before what is asked for.
 const SENT_BETWEEN: &str = "
     SELECT e.seq + m.n - 1, m.id, e.time, m.type, m.saga_id, m.body
     FROM (
         SELECT seq, time, ids, types, saga_ids, bodies FROM journal_entries
         WHERE day BETWEEN $1 AND $2 AND time >= $3 AND time < $4 AND seq > $5::bigint - 64 AND seq <= $7
-        ORDER BY seq LIMIT $6::bigint + 1) AS e
+          AND seq + cardinality(ids) - 1 > $5
+        ORDER BY seq LIMIT $6) AS e
     CROSS JOIN LATERAL unnest(e.ids, e.types, e.saga_ids, e.bodies) WITH ORDINALITY AS m(id, type, saga_id, body, n)
     WHERE e.seq + m.n - 1 > $5 AND e.seq + m.n - 1 <= $7
     ORDER BY e.seq, m.n LIMIT $6";

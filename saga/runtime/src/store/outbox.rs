@@ -38,19 +38,16 @@ const CLAIM: &str = "
         ORDER BY id FOR UPDATE SKIP LOCKED)
     RETURNING id";
 
-// Entries of the journal are taken apart once for all of their messages.
 const LOAD: &str = "
-    WITH marked AS MATERIALIZED (
+    SELECT o.id, o.n, o.messages, o.queue, coalesce(j.body, i.body), o.time, o.message_id
+    FROM (
         SELECT o.id, m.n::integer, cardinality(o.message_ids) AS messages, m.queue, m.time, m.id AS message_id,
                (m.time AT TIME ZONE 'UTC')::date AS day
         FROM outbox o CROSS JOIN unnest(o.times, o.message_ids, o.queues) WITH ORDINALITY AS m(time, id, queue, n)
-        WHERE o.id = ANY($1)),
-    journaled AS MATERIALIZED (
-        SELECT t.time, j.id, j.body FROM (SELECT DISTINCT day, time FROM marked) AS t CROSS JOIN LATERAL (
-            SELECT id, body FROM journal WHERE journal.day = t.day AND journal.time = t.time OFFSET 0) AS j)
-    SELECT o.id, o.n, o.messages, o.queue, coalesce(j.body, i.body), o.time, o.message_id
-    FROM marked o
-    LEFT JOIN journaled j ON j.time = o.time AND j.id = o.message_id
+        WHERE o.id = ANY($1)) AS o
+    LEFT JOIN LATERAL (
+        SELECT e.bodies[array_position(e.ids, o.message_id)] AS body FROM journal_entries e
+        WHERE e.day = o.day AND e.time = o.time AND o.message_id = ANY(e.ids) LIMIT 1) AS j ON true
     LEFT JOIN inbox i ON i.day = o.day AND i.id = o.message_id AND i.body IS NOT NULL
     ORDER BY o.id, o.n";
 

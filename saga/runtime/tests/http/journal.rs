@@ -75,3 +75,27 @@ async fn what_one_transaction_sent_is_read_message_by_message_wherever_a_page_en
     assert_eq!((&extent["messages"], &extent["last_seq"]), (&Value::from(145), &last));
     desk.stop().await;
 }
+
+/// What an older version left: a row for each message, each at the next place.
+const BEFORE: &str = "
+    INSERT INTO journal_entries (day, time, seq, ids, types, saga_ids, bodies) OVERRIDING SYSTEM VALUE
+    SELECT current_date, now(), n, ARRAY[gen_random_uuid()], '{NOTE}', '{NULL}', ARRAY[convert_to('note ' || n, 'UTF8')]
+    FROM generate_series(1, 1500) AS n";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_messages_that_had_rows_of_their_own_no_page_leaves_one_out() {
+    let desk = Running::start().await;
+    desk.database.connect().await.batch_execute(BEFORE).await.unwrap();
+    for limit in [7, 63, 64, 65, 1000] {
+        let (mut after, mut places) = (Value::from(0), Vec::new());
+        while !after.is_null() {
+            let (_, page) = desk.get(&format!("/admin/journal?limit={limit}&after_seq={after}")).await;
+            places.extend(page["messages"].as_array().unwrap().iter().map(|m| m["seq"].as_i64().unwrap()));
+            after = page["next"].clone();
+        }
+        assert_eq!(places, (1..=1500).collect::<Vec<_>>(), "{limit}");
+    }
+    let (status, least) = desk.get(&format!("/admin/journal?limit=1&after_seq={}", i64::MIN)).await;
+    assert_eq!((status, &least["messages"][0]["seq"]), (200, &Value::from(1)));
+    desk.stop().await;
+}

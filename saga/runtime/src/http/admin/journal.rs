@@ -112,7 +112,7 @@ impl Admin {
             saga: which.saga,
             from: which.from.unwrap_or(EVER.0),
             until: which.until.unwrap_or(EVER.1),
-            after: which.after_seq.unwrap_or_default(),
+            after: which.after_seq.unwrap_or_default().max(0),
             last: which.until_seq.unwrap_or(i64::MAX),
             limit,
         };

@@ -12,9 +12,9 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::Api;
+use crate::clock::MOST_APART;
 use crate::http::problem::{PROCESS_SILENT, Problem};
 use crate::http::{Json, Path};
-use crate::orchestrator::query::span_of;
 use crate::orchestrator::{Entry, Peer, Seen, Silent, find, timeline};
 
 /// A saga with its story.
@@ -108,12 +108,14 @@ struct JournalEntry {
     body: String,
 }
 
-/// Where a participant shows what it sent for a saga.
+/// Where a participant shows what it sent for a saga. Its journal goes by time, and nobody reads all of it for one saga: from
+/// when this one began to the last that is known of it here, or to now while it goes on.
 fn journal_of(saga: &Instance, known: &[Entry]) -> Result<String, time::error::Format> {
-    let (begins, ends) = span_of(saga, known);
-    let all = format!("admin/journal?saga={}&limit=1000&from={}", saga.id, begins.format(&Rfc3339)?);
-    let Some(ends) = ends else { return Ok(all) };
-    Ok(format!("{all}&until={}", ends.format(&Rfc3339)?))
+    let begins = (saga.started_at - MOST_APART).format(&Rfc3339)?;
+    let all = format!("admin/journal?saga={}&limit=1000&from={begins}", saga.id);
+    let last = known.iter().map(|entry| entry.at).max().filter(|_| saga.phase.is_end());
+    let Some(last) = last else { return Ok(all) };
+    Ok(format!("{all}&until={}", (last + MOST_APART).format(&Rfc3339)?))
 }
 
 async fn sent_by(api: &Api, peer: &Peer, journal: &str) -> Result<Vec<Entry>, Silent> {
