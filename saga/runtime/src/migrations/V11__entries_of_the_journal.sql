@@ -33,8 +33,7 @@ DECLARE
     old record;
 BEGIN
     FOR old IN
-        SELECT c.oid::regclass AS name, replace(c.relname, 'journal', 'journal_entries') AS entries,
-               pg_get_expr(c.relpartbound, c.oid) AS bounds
+        SELECT replace(c.relname, 'journal', 'journal_entries') AS entries, pg_get_expr(c.relpartbound, c.oid) AS bounds
         FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'journal'::regclass
     LOOP
         EXECUTE format('CREATE TABLE %I PARTITION OF journal_entries %s', old.entries, old.bounds);

@@ -8,9 +8,10 @@ mod all {
     refinery::embed_migrations!("src/migrations");
 }
 
-/// One message that was sent and one that was kept, each with a mark; a mark whose message is gone; and one message that
-/// was handled and not kept.
+/// A day that left its journal and was not dropped. One message that was sent and one that was kept, each with a mark; a mark
+/// whose message is gone; and one message that was handled and not kept.
 const OLD: &str = r#"
+    CREATE TABLE journal_20251231 (LIKE journal);
     CREATE TABLE journal_old PARTITION OF journal FOR VALUES FROM ('2026-01-01') TO (current_date + 1);
     CREATE TABLE inbox_old PARTITION OF inbox FOR VALUES FROM ('2026-01-01') TO (current_date + 1);
     CREATE TABLE kept_old PARTITION OF kept FOR VALUES FROM ('2026-01-01') TO (current_date + 1);
@@ -57,6 +58,8 @@ async fn what_was_sent_kept_and_marked_is_there_after_the_migrations() {
     assert_eq!(owner.query_one(journal, &[]).await.unwrap().get::<_, &str>(0), "bytes");
     let key = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'journal_entries_pkey'";
     assert_eq!(owner.query_one(key, &[]).await.unwrap().get::<_, &str>(0), "PRIMARY KEY (day, \"time\", seq)");
+    let left = owner.query_one("SELECT to_regclass('journal_entries_20251231') IS NOT NULL", &[]).await.unwrap();
+    assert!(left.get::<_, bool>(0), "it is dropped under the name that is looked for");
     let places = "SELECT array_agg(seq ORDER BY seq), nextval('journal_entries_seq_seq') FROM journal";
     let places = owner.query_one(places, &[]).await.unwrap();
     assert_eq!((places.get::<_, Vec<i64>>(0), places.get::<_, i64>(1)), (vec![1], 65), "each where it was");

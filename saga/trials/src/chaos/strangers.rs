@@ -28,8 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 const SAGAS: &str = "SELECT id FROM sagas ORDER BY md5(id::text || $1) LIMIT $2";
 const HANDLED: &str = "SELECT id, day FROM inbox WHERE consumer = $3 ORDER BY md5(id::text || $1) LIMIT $2";
 const BODY: &str = "
-    SELECT m.body FROM journal_entries e CROSS JOIN LATERAL unnest(e.ids, e.bodies) AS m(id, body)
-    WHERE e.day = $2 AND $1 = ANY(e.ids) AND m.id = $1 LIMIT 1";
+    SELECT bodies[array_position(ids, $1)] FROM journal_entries WHERE day = $2 AND $1 = ANY(ids) LIMIT 1";
 
 /// Somebody outside, with an AMQP client.
 #[derive(Debug)]
