@@ -42,7 +42,7 @@ impl Messages {
         let mut touched = Touched::default();
         requests.iter().flatten().for_each(|request| request.touches(&mut touched));
         // The effects first: what they say is then true of the rows that are read after them.
-        let steps = requests.iter().flatten().filter_map(Request::step).map(|step| step.key());
+        let steps = requests.iter().flatten().filter_map(Request::step);
         let (effects, before) = together(Effects::lock(on, steps), store::lock(on, &touched)).await?;
         let (warehouse, pets) = before.clone();
         let mut inventory = Inventory { warehouse, pets, effects };

@@ -80,7 +80,7 @@ impl<'a> Request<'a> {
             PetReserved::TYPE => reserved(message, message.payload()?),
             ReleaseInventory::TYPE => {
                 let ReleaseInventory { order } = message.payload()?;
-                Ok(Self::Release(Asked { step: StepRequest::of(message, RESERVE_INVENTORY)?, order }))
+                Ok(Self::Release(Asked { step: StepRequest::to_undo(message, RESERVE_INVENTORY)?, order }))
             }
             OrderApproved::TYPE => approved(message, &message.payload()?),
             other => Err(Verdict::Park {
@@ -134,7 +134,7 @@ fn reserved(message: &Message, event: PetReserved) -> Result<Request<'_>, Verdic
     if event.items.is_empty() {
         return Ok(Request::Pet { change, reserve: None });
     }
-    let asked = Asked { step: StepRequest::of(message, RESERVE_INVENTORY)?, order: event.order };
+    let asked = Asked { step: StepRequest::to_do(message, RESERVE_INVENTORY)?, order: event.order };
     let reserve = Reserve { asked, items: event.items, pet_price: event.price };
     Ok(Request::Pet { change, reserve: Some(reserve) })
 }
@@ -143,7 +143,7 @@ fn approved<'a>(message: &'a Message, event: &OrderApproved) -> Result<Request<'
     if event.items.is_empty() {
         return Ok(Request::Nothing("the order has no supplies"));
     }
-    Ok(Request::Commit(Asked { step: StepRequest::of(message, COMMIT_INVENTORY)?, order: event.order }))
+    Ok(Request::Commit(Asked { step: StepRequest::to_do(message, COMMIT_INVENTORY)?, order: event.order }))
 }
 
 /// What the event tells of the pet; nothing without a version, as then nothing changed.

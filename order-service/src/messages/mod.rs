@@ -64,7 +64,7 @@ impl Messages {
         let jobs: Vec<Result<Job<'_>, Verdict>> = batch.iter().copied().map(Job::read).collect();
         let known = || jobs.iter().filter_map(|job| job.as_ref().ok());
         let ledger = Ledger::lock(transaction, known().map(|job| job.order));
-        let effects = Effects::lock(transaction, known().filter_map(Job::effect));
+        let effects = Effects::lock(transaction, known().filter_map(Job::step));
         let (mut ledger, mut effects) = together(ledger, effects).await?;
         let answers = answers(&self.ids, now);
         let mut desk = Desk { answers, ledger: &mut ledger, effects: &mut effects };
@@ -90,19 +90,18 @@ fn tells_an_outcome(kind: &str) -> bool {
 
 /// What is to be done, and with which order.
 fn task(message: &Message) -> Result<(Uuid, Task<'_>), Verdict> {
-    let asked = |step| StepRequest::of(message, step);
     match message.kind.as_str() {
         PetReserved::TYPE => {
             let data: PetReserved = message.payload()?;
-            Ok((data.order, Task::Create(asked(steps::CREATE_ORDER)?, data)))
+            Ok((data.order, Task::Create(StepRequest::to_do(message, steps::CREATE_ORDER)?, data)))
         }
         CloseOrder::TYPE => {
             let data: CloseOrder = message.payload()?;
-            Ok((data.order, Task::Close(asked(steps::CREATE_ORDER)?, data)))
+            Ok((data.order, Task::Close(StepRequest::to_undo(message, steps::CREATE_ORDER)?, data)))
         }
         ApproveOrder::TYPE => {
             let data: ApproveOrder = message.payload()?;
-            Ok((data.order, Task::Approve(asked(steps::APPROVE_ORDER)?, data)))
+            Ok((data.order, Task::Approve(StepRequest::to_do(message, steps::APPROVE_ORDER)?, data)))
         }
         SagaPrepared::TYPE => {
             let data: SagaPrepared = message.payload()?;
@@ -148,11 +147,11 @@ impl<'a> Job<'a> {
         self.order
     }
 
-    /// What has to be remembered of it.
+    /// The step that it is about, if it is about one.
     #[must_use]
-    pub fn effect(&self) -> Option<(Uuid, &'static str)> {
+    pub fn step(&self) -> Option<StepRequest<'a>> {
         match self.task {
-            Task::Create(step, _) | Task::Close(step, _) | Task::Approve(step, _) => Some(step.key()),
+            Task::Create(step, _) | Task::Close(step, _) | Task::Approve(step, _) => Some(step),
             Task::Prepared(_) | Task::Ended(..) => None,
         }
     }

@@ -46,7 +46,7 @@ impl PetHandler {
         let asked: Vec<Result<Asked<'_>, Verdict>> = batch.iter().copied().map(Asked::parse).collect();
         let good = || asked.iter().flatten();
         let pets = Pets::lock(transaction, good().map(Asked::pet_number));
-        let effects = Effects::lock(transaction, good().map(|asked| asked.step.key()));
+        let effects = Effects::lock(transaction, good().map(|asked| asked.step));
         let (pets, effects) = together(pets, effects).await?;
         let answers = answers(&self.ids, now);
         let mut participant = Participant::new(pets, effects);

@@ -38,7 +38,7 @@ impl<'a> Asked<'a> {
             OrderApproved::TYPE => Request::Sell(message.payload()?),
             other => return Err(foreign(other)),
         };
-        Ok(Self { step: StepRequest::of(message, request.step())?, request })
+        Ok(Self { step: request.step_of(message)?, request })
     }
 
     /// The number of the pet that it is about.
@@ -59,11 +59,11 @@ impl Request {
         }
     }
 
-    /// The step that it does or undoes.
-    fn step(&self) -> &'static str {
+    fn step_of<'a>(&self, message: &'a Message) -> Result<StepRequest<'a>, Verdict> {
         match self {
-            Self::Reserve(_) | Self::Release(_) => steps::RESERVE_PET,
-            Self::Sell(_) => steps::SELL_PET,
+            Self::Reserve(_) => StepRequest::to_do(message, steps::RESERVE_PET),
+            Self::Release(_) => StepRequest::to_undo(message, steps::RESERVE_PET),
+            Self::Sell(_) => StepRequest::to_do(message, steps::SELL_PET),
         }
     }
 }

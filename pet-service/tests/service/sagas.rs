@@ -73,6 +73,21 @@ async fn the_same_request_many_times_has_one_effect() {
 }
 
 #[tokio::test]
+async fn a_step_that_is_asked_for_under_another_id_has_one_effect() {
+    let pets = Running::start().await;
+    pets.given_pet(12).await;
+    pets.command(&pets.reserve(FIRST)).await;
+    pets.answered(FIRST, 1).await;
+    // Nobody looks for what a first request asks for: the key of its effect is the judge.
+    let other = but(pets.reserve(FIRST), |m| m.id = Uuid::from_u128(74));
+    pets.command(&other).await;
+    pets.handled(other.id).await;
+    assert_eq!(pets.answers(FIRST).await.len(), 1, "answered again with the recorded answer");
+    assert_eq!(pets.get("/pet/12").await.1["version"], 2);
+    pets.stop().await;
+}
+
+#[tokio::test]
 async fn an_undo_that_overtakes_its_request_leaves_a_tombstone() {
     let pets = Running::start().await;
     pets.given_pet(12).await;

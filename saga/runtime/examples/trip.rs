@@ -68,7 +68,7 @@ impl Handler for Agency {
     fn handle<'a>(&'a self, tx: &'a Transaction<'a>, batch: &'a [&'a Message], now: Time) -> Handling<'a> {
         Box::pin(async move {
             let asked: Vec<Result<Asked<'_>, Verdict>> = batch.iter().map(|message| Asked::read(message)).collect();
-            let mut effects = Effects::lock(tx, asked.iter().flatten().map(|asked| asked.step.key())).await?;
+            let mut effects = Effects::lock(tx, asked.iter().flatten().map(|asked| asked.step)).await?;
             let answers = Answers { ids: &self.0, source: "trips", now };
             let decide =
                 |asked: Result<Asked<'_>, _>| asked.map_or_else(|no| no, |it| it.decide(&mut effects, answers));
@@ -81,29 +81,28 @@ impl Handler for Agency {
 /// What a message asks of the agency, and how it is answered: yes and no.
 struct Asked<'a> {
     step: StepRequest<'a>,
-    direction: Direction,
     done: &'static str,
     refused: &'static str,
 }
 
 impl<'a> Asked<'a> {
     fn read(message: &'a Message) -> Result<Self, Verdict> {
-        let (direction, step, done, refused) = match message.kind.as_str() {
-            "BOOK_ROOM" => (Direction::Do, "room", "ROOM_BOOKED", "ROOM_REFUSED"),
-            "CANCEL_ROOM" => (Direction::Undo, "room", "ROOM_CANCELLED", ""),
-            "BOOK_SEAT" => (Direction::Do, "seat", "SEAT_BOOKED", "SEAT_REFUSED"),
-            "CANCEL_SEAT" => (Direction::Undo, "seat", "SEAT_CANCELLED", ""),
-            "SEND_TICKETS" => (Direction::Do, "tickets", "TICKETS_SENT", ""),
+        let (step, done, refused) = match message.kind.as_str() {
+            "BOOK_ROOM" => (StepRequest::to_do(message, "room"), "ROOM_BOOKED", "ROOM_REFUSED"),
+            "CANCEL_ROOM" => (StepRequest::to_undo(message, "room"), "ROOM_CANCELLED", ""),
+            "BOOK_SEAT" => (StepRequest::to_do(message, "seat"), "SEAT_BOOKED", "SEAT_REFUSED"),
+            "CANCEL_SEAT" => (StepRequest::to_undo(message, "seat"), "SEAT_CANCELLED", ""),
+            "SEND_TICKETS" => (StepRequest::to_do(message, "tickets"), "TICKETS_SENT", ""),
             other => return Err(Verdict::Park { reason: "not_for_us", detail: other.to_owned() }),
         };
-        Ok(Self { step: StepRequest::of(message, step)?, direction, done, refused })
+        Ok(Self { step: step?, done, refused })
     }
 
     fn decide(self, effects: &mut Effects, answers: Answers<'_>) -> Verdict {
-        let Self { step, direction, done, refused } = self;
+        let Self { step, done, refused } = self;
         let subject = &step.message.subject;
         let full = step.step == "seat" && subject.contains("full");
-        let (state, kind) = match direction {
+        let (state, kind) = match step.direction {
             Direction::Do => match effects.on_do(step) {
                 OnDo::AnswerAgain(answer) => return Verdict::answer_again(answer),
                 OnDo::RefuseCancelled => (None, refused),

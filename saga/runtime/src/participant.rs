@@ -4,7 +4,7 @@
 use std::fmt::Display;
 
 use saga_core::effect::{Effect, EffectState, OnDo, OnUndo, on_do, on_undo};
-use saga_core::{Body, Ids, Message, Time};
+use saga_core::{Body, Direction, Ids, Message, Time};
 use uuid::Uuid;
 
 use crate::handler::Verdict;
@@ -19,27 +19,46 @@ pub struct StepRequest<'a> {
     pub saga: Uuid,
     /// The step.
     pub step: &'static str,
+    /// Whether it is to be done, or undone.
+    pub direction: Direction,
     /// Which run of it.
     pub epoch: u32,
 }
 
 impl<'a> StepRequest<'a> {
-    /// A message that asks for this step.
+    /// A message that asks for this step to be done.
     ///
     /// # Errors
     /// The verdict on one that belongs to no saga: it is parked.
-    pub fn of(message: &'a Message, step: &'static str) -> Result<Self, Verdict> {
+    pub fn to_do(message: &'a Message, step: &'static str) -> Result<Self, Verdict> {
+        Self::of(message, step, Direction::Do)
+    }
+
+    /// A message that asks for this step to be undone.
+    ///
+    /// # Errors
+    /// The verdict on one that belongs to no saga: it is parked.
+    pub fn to_undo(message: &'a Message, step: &'static str) -> Result<Self, Verdict> {
+        Self::of(message, step, Direction::Undo)
+    }
+
+    fn of(message: &'a Message, step: &'static str, direction: Direction) -> Result<Self, Verdict> {
         let saga = message.saga_id.ok_or_else(|| Verdict::no_saga(message))?;
         // A command is made out to its step. An event that starts this one answers another, whose epoch it carries; only
         // the copy of it that an operator's retry makes is made out to this one.
         let epoch = if message.step.as_deref() == Some(step) { message.epoch } else { 0 };
-        Ok(Self { message, saga, step, epoch })
+        Ok(Self { message, saga, step, direction, epoch })
     }
 
     /// The key of its effect.
     #[must_use]
     pub fn key(&self) -> (Uuid, &'static str) {
         (self.saga, self.step)
+    }
+
+    /// Whether nothing is remembered of its step, unless this comes again or its undo came before it.
+    pub(crate) fn is_first(&self) -> bool {
+        self.direction == Direction::Do && self.epoch == 0
     }
 }
 
@@ -108,25 +127,29 @@ mod tests {
     #[test]
     fn the_epoch_of_a_message_counts_for_the_step_that_it_is_made_out_to() {
         let command = message("BOOK_ROOM").for_step("room", 2);
-        assert_eq!(StepRequest::of(&command, "room").map(|request| request.epoch), Ok(2));
+        assert_eq!(StepRequest::to_do(&command, "room").map(|request| request.epoch), Ok(2));
         let event = message("ROOM_BOOKED").for_step("room", 2);
-        assert_eq!(StepRequest::of(&event, "seat").map(|request| request.epoch), Ok(0), "an event that starts a step");
+        assert_eq!(
+            StepRequest::to_do(&event, "seat").map(|request| request.epoch),
+            Ok(0),
+            "an event that starts a step"
+        );
         let copy = message("ROOM_BOOKED").for_step("seat", 1);
-        assert_eq!(StepRequest::of(&copy, "seat").map(|request| request.epoch), Ok(1), "an operator's copy of it");
+        assert_eq!(StepRequest::to_do(&copy, "seat").map(|request| request.epoch), Ok(1), "an operator's copy of it");
     }
 
     #[test]
     fn a_request_of_no_saga_is_parked() {
         let mut lost = message("BOOK_ROOM");
         lost.saga_id = None;
-        let verdict = StepRequest::of(&lost, "room").unwrap_err();
+        let verdict = StepRequest::to_do(&lost, "room").unwrap_err();
         assert!(matches!(verdict, Verdict::Park { reason: "no_saga", .. }), "{verdict:?}");
     }
 
     #[test]
     fn what_is_settled_is_answered_again_until_it_is_undone() {
         let (command, mut effects) = (message("BOOK_ROOM").for_step("room", 0), Effects::default());
-        let request = StepRequest::of(&command, "room").unwrap();
+        let request = StepRequest::to_do(&command, "room").unwrap();
         assert_eq!((effects.on_do(request), effects.on_undo(request)), (OnDo::Perform, OnUndo::Bury));
         let ids = Ids::new(&Salt::new("of a test").unwrap(), "trips.example");
         let answers = Answers { ids: &ids, source: "trips", now: NOW };
@@ -140,7 +163,7 @@ mod tests {
     #[test]
     fn an_answer_says_what_it_answers_and_has_the_same_id_however_often_it_is_made() {
         let command = message("BOOK_ROOM").for_step("room", 2);
-        let request = StepRequest::of(&command, "room").unwrap();
+        let request = StepRequest::to_do(&command, "room").unwrap();
         let ids = Ids::new(&Salt::new("of a test").unwrap(), "trips.example");
         let later = NOW + time::Duration::HOUR;
         let [first, second] = [NOW, later]

@@ -342,7 +342,7 @@ async fn an_alarm_that_two_orchestrators_hear_at_once_rings_once() {
     assert_eq!(one + other, SAGAS);
     assert!(one > 0 && other > 0, "both were at it: {one}, {other}");
     let count = async |sql: &str| client.query_one(sql, &[]).await.unwrap().get::<_, i64>(0);
-    assert_eq!(count("SELECT count(*) FROM sagas WHERE (state #>> '{steps,0,resends}')::int = 1").await, SAGAS);
+    assert_eq!(count("SELECT count(*) FROM sagas WHERE (state::json #>> '{steps,0,resends}')::int = 1").await, SAGAS);
     assert_eq!(count("SELECT count(*) FROM journal WHERE type = 'BOOK_ROOM'").await, SAGAS);
     let marked = "SELECT count(*) FROM outbox CROSS JOIN unnest(message_ids)";
     assert_eq!(count(marked).await, 2 * SAGAS, "each request once, and once more");

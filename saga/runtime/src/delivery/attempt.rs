@@ -36,10 +36,15 @@ impl Delivery {
     pub(super) async fn attempt(&self, queue: &'static str, origin: Origin<'_>) -> Result<usize, StoreError> {
         let Some(handler) = self.handlers.get(queue) else { return Ok(0) };
         let (mut client, start) = (self.pool.get().await?, Instant::now());
-        let transaction = Transaction::unbegun(&mut client);
+        // Almost always nothing of it was here before. So nobody looks, and the tables tell; while history is replayed, or
+        // after a failure, it is the other way around.
+        let expects_news = matches!(origin, Origin::Broker(_)) && !self.repeats.expected(queue);
+        let transaction = Transaction::unbegun(&mut client, expects_news);
         let attempt = self.in_transaction(&transaction, queue);
         let (arrived, held) = match origin {
-            Origin::Broker(batch) => (batch.into_iter().map(|incoming| (0, incoming)).collect(), false),
+            Origin::Broker(batch) | Origin::Again(batch) => {
+                (batch.into_iter().map(|incoming| (0, incoming)).collect(), false)
+            }
             Origin::Deferred(due) => (attempt.due(due).await?, true),
         };
         let count = arrived.len();
@@ -75,17 +80,17 @@ impl<'a> Attempt<'a> {
         held: bool,
     ) -> Result<After, StoreError> {
         let (good, mut aside) = self.sort(arrived);
-        // Almost always nothing of it was here before. So nobody looks, and the inbox tells; while history is replayed, or
-        // after a failure, it is the other way around.
-        let look = held || self.delivery.repeats.expected(self.queue);
-        let (fresh, repeated) = if look { self.look(good, held, &mut aside).await? } else { (good, Vec::new()) };
+        let (fresh, repeated) = match self.transaction.expects_news() {
+            true => (good, Vec::new()),
+            false => self.look(good, held, &mut aside).await?,
+        };
         let batch: Vec<&Message> = fresh.iter().map(|candidate| &candidate.message).collect();
         let (_, decided) = together(self.transaction.start(), self.decide(handler, &batch)).await?;
         for one in aside {
             self.set_aside(one).await?;
         }
         let repeated = if handler.answers_again() { repeated } else { Vec::new() };
-        self.write(&fresh, decided, repeated, look).await
+        self.write(&fresh, decided, repeated).await
     }
 
     /// What was not handled before and does not wait here, and the recorded answers of what was handled.
@@ -180,7 +185,6 @@ impl<'a> Attempt<'a> {
         fresh: &[Candidate],
         decided: Decided,
         repeated: Vec<MessageRef>,
-        looked: bool,
     ) -> Result<After, StoreError> {
         let Decided { verdicts, writes, committed } = decided;
         let mut done = Vec::with_capacity(fresh.len());
@@ -188,11 +192,11 @@ impl<'a> Attempt<'a> {
             match verdict {
                 Verdict::Done(output) => done.push((candidate, output)),
                 Verdict::PutOff { reason } => {
-                    self.not_overtaken(candidate, looked).await?;
+                    self.not_overtaken(candidate).await?;
                     self.try_later(candidate, &reason).await?;
                 }
                 Verdict::Park { reason, detail } => {
-                    self.not_overtaken(candidate, looked).await?;
+                    self.not_overtaken(candidate).await?;
                     self.park(candidate, reason, &detail).await?;
                 }
             }
@@ -200,7 +204,8 @@ impl<'a> Attempt<'a> {
         let receipts: Vec<Receipt<'_>> = done.iter().map(|(candidate, output)| receipt(candidate, output)).collect();
         let resend = done.iter().flat_map(|(_, output)| output.resend.iter().cloned());
         let resend: Vec<Again> = repeated.into_iter().map(Again::from).chain(resend).collect();
-        let unseen = done.iter().filter(|_| !looked).map(|(candidate, _)| candidate.key.as_str()).collect();
+        let unseen = done.iter().filter(|_| self.transaction.expects_news());
+        let unseen = unseen.map(|(candidate, _)| candidate.key.as_str()).collect();
         let received = Receipts { consumer: self.queue, now: self.now, receipts: &receipts, unseen };
         let send: Vec<Outgoing> = done.into_iter().flat_map(|(_, output)| output.send).collect();
         let recorded = record(self.transaction, self.delivery.topology, received, send, &resend)?;
@@ -209,14 +214,15 @@ impl<'a> Attempt<'a> {
         Ok(After { outbound, again, committed })
     }
 
-    /// What a handler would set aside may be a duplicate, when nobody looked; or while another copy commits the same
-    /// message: it reads some rows from before and some from after, and finds that they contradict each other.
-    async fn not_overtaken(self, candidate: &Candidate, looked: bool) -> Result<(), StoreError> {
-        let key = [candidate.key.as_str()];
-        let unseen = if looked { &[][..] } else { &key };
-        let known = known(self.transaction, self.queue, [candidate.message.reference()], unseen).await?;
-        let is_fresh = known.handled.is_empty() && known.deferred.is_empty() && known.parked.is_empty();
-        if is_fresh { Ok(()) } else { Err(StoreError::Overtaken) }
+    /// What a handler would set aside writes nothing that judges: it may be a duplicate, or ask for what was done, when nobody
+    /// looked. Or another copy commits the same message meanwhile: the handler reads some rows from before and some from
+    /// after, and finds that they contradict each other.
+    async fn not_overtaken(self, candidate: &Candidate) -> Result<(), StoreError> {
+        if self.transaction.expects_news() {
+            return Err(StoreError::Overtaken);
+        }
+        let known = known(self.transaction, self.queue, [candidate.message.reference()], &[]).await?;
+        if known.handled.is_empty() { Ok(()) } else { Err(StoreError::Overtaken) }
     }
 
     /// Whether this very message was handled: another one may have had its id.

@@ -2,7 +2,8 @@
 //!
 //! A batch is one transaction: the handler decides, and inbox, journal, outbox, deferred and parked
 //! rows are written with its changes. Only then is it acknowledged. The inbox is the judge of what was
-//! handled before: a row that is there already fails the batch, and it is run again, with a look first.
+//! handled before, and the effects of what was done: a row that is there already fails the batch, and it is run again, with a
+//! look first.
 //! What fails then is run message by message, so that one bad message cannot fail its neighbours; what
 //! fails alone is put off, and parked in the end.
 
@@ -81,6 +82,8 @@ impl Repeats {
 pub(crate) enum Origin<'a> {
     /// From the broker.
     Broker(Vec<Incoming>),
+    /// From the broker, after an attempt at them failed.
+    Again(Vec<Incoming>),
     /// From among those that were put off and are due.
     Deferred(Due<'a>),
 }
@@ -88,10 +91,10 @@ pub(crate) enum Origin<'a> {
 impl Deliver for Delivery {
     fn deliver<'a>(&'a self, queue: &'static str, batch: Vec<Incoming>) -> BoxFuture<'a, Result<(), GivenUp>> {
         Box::pin(async move {
-            let mut settled = self.until_it_is_there(queue, &batch).await?;
+            let mut settled = self.until_it_is_there(queue, &batch, Origin::Broker).await?;
             if settled.as_ref().is_err_and(|error| error.remedy() == Remedy::Again) {
                 // Somebody was first with one of them, or with something that they touch: now it is seen.
-                settled = self.until_it_is_there(queue, &batch).await?;
+                settled = self.until_it_is_there(queue, &batch, Origin::Again).await?;
             }
             match settled {
                 Ok(()) => Ok(()),
@@ -143,7 +146,7 @@ impl Delivery {
     async fn alone(&self, queue: &'static str, alone: &[Incoming; 1]) -> Result<Result<(), StoreError>, GivenUp> {
         let mut tries = 0;
         loop {
-            match self.until_it_is_there(queue, alone).await? {
+            match self.until_it_is_there(queue, alone, Origin::Again).await? {
                 Err(error) if error.remedy() == Remedy::Again && tries < AT_ONCE => tries += 1,
                 settled => return Ok(settled),
             }
@@ -155,16 +158,18 @@ impl Delivery {
         &self,
         queue: &'static str,
         batch: &[Incoming],
+        mut origin: fn(Vec<Incoming>) -> Origin<'static>,
     ) -> Result<Result<(), StoreError>, GivenUp> {
         let mut patience = Patience::new();
         loop {
-            let error = match self.attempt_safely(queue, Origin::Broker(batch.to_vec())).await {
+            let error = match self.attempt_safely(queue, origin(batch.to_vec())).await {
                 Ok(_) => return Ok(Ok(())),
                 Err(error) if error.remedy() == Remedy::Wait => error,
                 Err(error) => return Ok(Err(error)),
             };
             let say = |wait_ms| tracing::warn!(queue, %error, wait_ms, "the database is not there; messages wait");
             patience.wait(&error, &self.stop, say).await?;
+            origin = Origin::Again;
         }
     }
 

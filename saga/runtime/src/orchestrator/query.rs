@@ -19,7 +19,7 @@ const LIST: &str = "
     WHERE ($1::text IS NULL OR phase = $1) AND ($2::text IS NULL OR reason = $2)
       AND ($3::timestamptz IS NULL OR (started_at, id) < ($3, $9)) AND (NOT $4 OR needs_intervention)
       AND ($5::text IS NULL OR subject = $5)
-      AND ($7::text[] IS NULL OR state->'start' #>> $7 = $8)
+      AND ($7::text[] IS NULL OR state::json->'start' #>> $7 = $8)
     ORDER BY started_at DESC, id DESC LIMIT $6";
 
 const FIND: &str = "
@@ -161,51 +161,54 @@ pub async fn find(pool: &Pool, id: Uuid) -> Result<Option<Instance>, StoreError>
     row.as_ref().map(read_row).transpose()
 }
 
-/// What the orchestrator saw of a saga, in order of time: what came in and what went out. It does not
-/// see what participants send each other past it.
+/// What came to the orchestrator for a saga, in order of time. It does not see what participants send each other past it.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn timeline(pool: &Pool, saga: &Instance) -> Result<Vec<Entry>, StoreError> {
+pub(crate) async fn received(pool: &Pool, saga: &Instance) -> Result<Vec<Entry>, StoreError> {
     let mut client = pool.get().await?;
     let reading = Transaction::of_one_saga(&mut client).await?;
     let params: [Param<'_>; 3] = [&saga.id, &day_of(saga.started_at - MOST_APART), &MOST];
-    let mut entries = Vec::new();
-    for row in query(&reading, RECEIVED, &params).await? {
-        let body: Option<Vec<u8>> = row.get(4);
-        let message = body.as_deref().map(parse).transpose()?;
-        entries.push(received(&row, message.as_ref()));
-    }
-    // The journal goes by time, and nobody reads all of it for one saga: from when it began to when it ended, or something
-    // came for it last.
-    let ended: Option<Time> = query_opt(&reading, ENDED, &[&saga.id]).await?.and_then(|row| row.get(0));
-    let last = entries.iter().map(|entry| entry.at).max().max(ended).filter(|_| ended.is_some());
-    let until = last.map_or(EVER.1, |last| last + MOST_APART);
-    let (from, saga) = (saga.started_at - MOST_APART, Some(saga.id));
-    let sent = SentFilter { saga, from, until, after: 0, last: i64::MAX, limit: MOST };
-    for sent in admin::sent(&reading, sent).await? {
-        entries.push(Entry::sent(&parse(sent.body.as_bytes())?));
-    }
-    // What came in led to what went out with the same time.
-    entries.sort_by_key(|entry| (entry.at, entry.seen == Seen::Sent));
-    Ok(entries)
+    let rows = query(&reading, RECEIVED, &params).await?;
+    rows.iter().map(Entry::received).collect()
 }
 
-fn received(row: &tokio_postgres::Row, message: Option<&Message>) -> Entry {
-    Entry {
-        at: row.get(2),
-        seen: Seen::Received,
-        id: row.get(0),
-        kind: row.get(1),
-        source: message.map(|m| m.source.clone()),
-        cause: message.and_then(|m| m.causation_id),
-        step: message.and_then(|m| m.step.clone()),
-        epoch: message.map_or(0, |m| m.epoch),
-        note: row.get(3),
-    }
+/// What the orchestrator sent for a saga that received this. Its journal goes by time, and nobody reads all of it for one saga:
+/// from when this one began to when it ended, or something came for it last.
+///
+/// # Errors
+/// [`StoreError`], also when a saga took so long that its time cannot be looked through in a statement's.
+pub(crate) async fn sent(pool: &Pool, saga: &Instance, received: &[Entry]) -> Result<Vec<Entry>, StoreError> {
+    let mut client = pool.get().await?;
+    let reading = Transaction::of_one_saga(&mut client).await?;
+    let ended: Option<Time> = query_opt(&reading, ENDED, &[&saga.id]).await?.and_then(|row| row.get(0));
+    let last = received.iter().map(|entry| entry.at).max().max(ended).filter(|_| ended.is_some());
+    let until = last.map_or(EVER.1, |last| last + MOST_APART);
+    let (from, saga) = (saga.started_at - MOST_APART, Some(saga.id));
+    let filter = SentFilter { saga, from, until, after: 0, last: i64::MAX, limit: MOST };
+    let sent = admin::sent(&reading, filter).await?;
+    sent.iter().map(|sent| Ok(Entry::sent(&parse(sent.body.as_bytes())?))).collect()
 }
 
 impl Entry {
+    /// A row of the inbox.
+    fn received(row: &tokio_postgres::Row) -> Result<Self, StoreError> {
+        let body: Option<Vec<u8>> = row.get(4);
+        let message = body.as_deref().map(parse).transpose()?;
+        let message = message.as_ref();
+        Ok(Self {
+            at: row.get(2),
+            seen: Seen::Received,
+            id: row.get(0),
+            kind: row.get(1),
+            source: message.map(|m| m.source.clone()),
+            cause: message.and_then(|m| m.causation_id),
+            step: message.and_then(|m| m.step.clone()),
+            epoch: message.map_or(0, |m| m.epoch),
+            note: row.get(3),
+        })
+    }
+
     /// A message that its sender's journal has.
     #[must_use]
     pub(super) fn sent(message: &Message) -> Self {

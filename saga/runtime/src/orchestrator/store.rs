@@ -1,10 +1,12 @@
 //! The sagas' rows.
 
 use std::collections::BTreeMap;
+use std::error::Error;
 
+use bytes::{BufMut, BytesMut};
 use saga_core::{Instance, Time};
 use tokio_postgres::Row;
-use tokio_postgres::types::Json;
+use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 use uuid::Uuid;
 
 use super::Answered;
@@ -35,7 +37,7 @@ const INSERT: &str = "
     INSERT INTO sagas (id, version, definition, definition_version, subject, phase, reason, needs_intervention,
                        alarm, started_at, ended_at, state, updated_at)
     SELECT t.*, $13 FROM unnest($1::uuid[], $2::int8[], $3::text[], $4::int4[], $5::text[], $6::text[], $7::text[],
-                                $8::bool[], $9::timestamptz[], $10::timestamptz[], $11::timestamptz[], $12::json[]) AS t
+                                $8::bool[], $9::timestamptz[], $10::timestamptz[], $11::timestamptz[], $12::text[]) AS t
     ORDER BY 1";
 
 // Names the version that it expects.
@@ -44,7 +46,7 @@ const UPDATE: &str = "
            needs_intervention = t.needs_intervention, alarm = t.alarm, ended_at = t.ended_at, state = t.state,
            updated_at = $9
     FROM unnest($1::tid[], $2::uuid[], $3::int8[], $4::int8[], $5::text[], $6::text[], $7::bool[], $8::timestamptz[],
-                $10::timestamptz[], $11::json[])
+                $10::timestamptz[], $11::text[])
          AS t(place, id, expected, version, phase, reason, needs_intervention, alarm, ended_at, state)
     WHERE s.ctid = t.place AND s.id IS NOT DISTINCT FROM t.id AND s.version = t.expected";
 
@@ -211,7 +213,7 @@ struct Columns {
     marks: Vec<bool>,
     alarms: Vec<Option<Time>>,
     ended: Vec<Option<Time>>,
-    states: Vec<Json<Instance>>,
+    states: Vec<State>,
 }
 
 impl Columns {
@@ -224,14 +226,41 @@ impl Columns {
             marks: sagas.iter().map(|s| s.needs_intervention).collect(),
             alarms: sagas.iter().map(|s| s.alarm).collect(),
             ended: sagas.iter().map(|s| s.phase.is_end().then_some(now)).collect(),
-            states: sagas.into_iter().map(Json).collect(),
+            states: sagas.into_iter().map(State).collect(),
         }
+    }
+}
+
+/// A saga in its column: JSON, which PostgreSQL does not look at.
+#[derive(Debug)]
+struct State(Instance);
+
+impl ToSql for State {
+    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
+        serde_json::to_writer(out.writer(), &self.0)?;
+        Ok(IsNull::No)
+    }
+
+    fn accepts(kind: &Type) -> bool {
+        *kind == Type::TEXT
+    }
+
+    to_sql_checked!();
+}
+
+impl<'a> FromSql<'a> for State {
+    fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn Error + Sync + Send>> {
+        Ok(Self(serde_json::from_slice(raw)?))
+    }
+
+    fn accepts(kind: &Type) -> bool {
+        *kind == Type::TEXT
     }
 }
 
 /// A row of id and state, whatever else it has. JSON that is nested too deeply for its reader is an error here, too.
 pub(super) fn read_row(row: &Row) -> Result<Instance, StoreError> {
-    let Json(instance) = row.try_get(1).map_err(|error| StoreError::Corrupt {
+    let State(instance) = row.try_get(1).map_err(|error| StoreError::Corrupt {
         what: format!("saga {}", row.get::<_, Uuid>(0)),
         why: error.to_string(),
     })?;

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::{Statements, Transaction, Value, Writes, execute, query};
 use crate::error::StoreError;
+use crate::participant::StepRequest;
 use crate::values;
 
 const LOCK: &str = "
@@ -47,15 +48,18 @@ pub struct Effects {
 }
 
 impl Effects {
-    /// Locks and reads what is remembered of these steps, in key order.
+    /// Locks and reads what is remembered of the steps that these ask for, in key order. Nothing is expected of a step that
+    /// is asked for the first time, so nobody looks: should it be known after all, [`Self::writes`] fails, and the batch is
+    /// run again, with a look.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn lock(
+    pub async fn lock<'a>(
         transaction: &Transaction<'_>,
-        keys: impl IntoIterator<Item = (Uuid, &'static str)>,
+        requests: impl IntoIterator<Item = StepRequest<'a>>,
     ) -> Result<Self, StoreError> {
-        let keys: BTreeSet<(Uuid, &'static str)> = keys.into_iter().collect();
+        let looked_for = requests.into_iter().filter(|request| !(transaction.expects_news() && request.is_first()));
+        let keys: BTreeSet<(Uuid, &'static str)> = looked_for.map(|request| request.key()).collect();
         if keys.is_empty() {
             return Ok(Self::default());
         }
@@ -108,7 +112,8 @@ impl Effects {
         self.known.insert(key, effect);
     }
 
-    /// What changed. It meets a unique violation when another copy was first, and the batch is to be run again.
+    /// What changed. It meets a unique violation when a step was asked for before, or another copy was first, and the batch
+    /// is to be run again.
     #[must_use]
     pub fn writes(self, now: Time) -> Writes {
         let (old, new): (Vec<_>, Vec<_>) = self.changed.iter().partition(|key| self.stored.contains(*key));

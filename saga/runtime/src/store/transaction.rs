@@ -14,6 +14,7 @@ use crate::error::StoreError;
 pub struct Transaction<'a> {
     pub(super) connection: &'a Connection,
     open: AtomicBool,
+    expects_news: bool,
     /// Whether a statement failed: one that never reached the server aborts nothing there.
     pub(super) failed: AtomicBool,
     pub(super) turns: Mutex<()>,
@@ -25,7 +26,7 @@ impl<'a> Transaction<'a> {
     /// # Errors
     /// [`StoreError::Database`].
     pub async fn begin(connection: &'a mut Connection) -> Result<Self, StoreError> {
-        let transaction = Self::unbegun(connection);
+        let transaction = Self::unbegun(connection, false);
         transaction.start().await?;
         Ok(transaction)
     }
@@ -40,12 +41,13 @@ impl<'a> Transaction<'a> {
     }
 
     /// Begins a transaction for reading what the inbox has of one saga. Filters over ranges of pages tell where it may
-    /// be; the planner, which takes them for no better than reading everything, is left no choice.
+    /// be; the planner, which takes them for no better than reading everything, is left no choice. None of its statements
+    /// takes longer than anybody waits for an answer over HTTP.
     ///
     /// # Errors
     /// [`StoreError::Database`].
     pub(crate) async fn of_one_saga(connection: &'a mut Connection) -> Result<Self, StoreError> {
-        let filters = "SET LOCAL plan_cache_mode = force_custom_plan;
+        let filters = "SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL statement_timeout = '10s';
             SET LOCAL enable_seqscan = off; SET LOCAL enable_indexscan = off";
         Self::set(connection, filters).await
     }
@@ -65,8 +67,14 @@ impl<'a> Transaction<'a> {
     }
 
     /// A transaction that does not begin before [`Self::start`].
-    pub(crate) fn unbegun(connection: &'a mut Connection) -> Self {
-        Self { connection, open: AtomicBool::new(false), failed: AtomicBool::new(false), turns: Mutex::new(()) }
+    pub(crate) fn unbegun(connection: &'a mut Connection, expects_news: bool) -> Self {
+        let [open, failed] = [false, false].map(AtomicBool::new);
+        Self { connection, open, expects_news, failed, turns: Mutex::new(()) }
+    }
+
+    /// Whether all that it handles is taken to be there for the first time, and nobody looks: what it inserts is the judge.
+    pub(crate) fn expects_news(&self) -> bool {
+        self.expects_news
     }
 
     /// Begins, unless it has begun. What only reads and locks may be sent together with it; what writes may not: should

@@ -38,7 +38,7 @@ impl Databases {
         let mut against = Vec::new();
         for row in rows(&self.sagas, ENDED).await? {
             let unreadable = |error: serde_json::Error| Trouble::Unmet(format!("a saga cannot be read: {error}"));
-            let saga: Instance = serde_json::from_value(row.get(0)).map_err(unreadable)?;
+            let saga: Instance = serde_json::from_str(row.get(0)).map_err(unreadable)?;
             against.extend(judge(&definition, &saga, &done, &remembered));
         }
         Ok(against)

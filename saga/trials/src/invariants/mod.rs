@@ -217,7 +217,7 @@ fn pets_with_two_orders() -> String {
 const STEPS_AGAINST_END: &str = "
     SELECT count(*) FROM sagas s
     WHERE ended_at IS NOT NULL AND EXISTS (
-        SELECT 1 FROM json_array_elements(s.state -> 'steps') AS step
+        SELECT 1 FROM json_array_elements(s.state::json -> 'steps') AS step
         WHERE CASE WHEN s.phase = 'completed' THEN step ->> 'state' NOT IN ('done', 'skipped')
                    ELSE step ->> 'state' IN ('done', 'sent', 'undoing') END)";
 

@@ -199,14 +199,6 @@ impl Book {
         of_queue.map(|(_, deferred)| deferred)
     }
 
-    /// The journal takes each message once, if it has the same time.
-    pub(super) fn has_sent<'a>(&self, output: &'a Output) -> Option<&'a Message> {
-        let messages = output.send.iter().map(|outgoing| &outgoing.message);
-        let is_there =
-            |message: &&Message| self.journal.get(&key(message)).is_some_and(|sent| sent.letter.time == message.time);
-        messages.into_iter().find(is_there)
-    }
-
     /// A message was handled, and this goes out.
     pub(super) fn settle(&mut self, queue: &'static str, letter: Letter, output: Output, now: Time, after: &mut After) {
         let note = output.note;

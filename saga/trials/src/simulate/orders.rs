@@ -47,7 +47,7 @@ impl Tables for OrderTables {
         let jobs: Vec<Result<Job<'_>, Verdict>> = batch.iter().map(|letter| Job::read(letter)).collect();
         let orders: Vec<Uuid> = jobs.iter().flatten().map(Job::order).collect();
         let mut ledger = Ledger::of(orders.iter().filter_map(|order| self.requests.get(order).cloned()));
-        let mut effects = self.effects.read(jobs.iter().flatten().filter_map(Job::effect));
+        let mut effects = self.effects.read(jobs.iter().flatten().filter_map(Job::step).map(|step| step.key()));
         let answers = answers(&self.ids, now);
         let mut desk = Desk { answers, ledger: &mut ledger, effects: &mut effects };
         let decide = |job: Result<Job<'_>, Verdict>| job.and_then(|job| desk.decide(&job)).unwrap_or_else(|park| park);

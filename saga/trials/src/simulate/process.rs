@@ -77,14 +77,10 @@ enum Fate {
     Decided(Verdict),
 }
 
-/// The transaction cannot be committed: it would journal a message twice.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct SentTwice(pub(super) String);
-
 /// A process, whatever its business.
 pub(super) trait Service {
     /// Handles a batch in one transaction.
-    fn settle(&mut self, queue: &'static str, batch: &[Taken], now: Time, held: bool) -> Result<After, SentTwice>;
+    fn settle(&mut self, queue: &'static str, batch: &[Taken], now: Time, held: bool) -> After;
     /// What a batch would send, were it committed.
     fn would_send(&self, queue: &'static str, batch: &[Taken], now: Time) -> Vec<Message>;
     fn book(&self) -> &Book;
@@ -97,13 +93,7 @@ impl<T: Tables> Process<T> {
     }
 
     /// The transaction of a batch, up to its commit. `held`: it was put off, and is taken out of there.
-    pub(super) fn attempt(
-        &self,
-        queue: &'static str,
-        batch: &[Taken],
-        now: Time,
-        held: bool,
-    ) -> Result<Attempt<T::Write>, SentTwice> {
+    pub(super) fn attempt(&self, queue: &'static str, batch: &[Taken], now: Time, held: bool) -> Attempt<T::Write> {
         let (mut fates, mut fresh) = (Vec::with_capacity(batch.len()), Vec::new());
         let mut seen: BTreeMap<Key, &Letter> = BTreeMap::new();
         for taken in batch {
@@ -117,16 +107,10 @@ impl<T: Tables> Process<T> {
             fates.push((taken.clone(), fate));
         }
         let (verdicts, rows) = if fresh.is_empty() { Default::default() } else { self.tables.handle(&fresh, now) };
-        for verdict in &verdicts {
-            let Verdict::Done(output) = verdict else { continue };
-            if let Some(twice) = self.book.has_sent(output) {
-                return Err(SentTwice(format!("{} {} was sent before", twice.kind, twice.id)));
-            }
-        }
         let mut verdicts = verdicts.into_iter();
         let decided =
             |(taken, fate): (Taken, Option<Fate>)| Some((taken, fate.or_else(|| verdicts.next().map(Fate::Decided))?));
-        Ok(Attempt { queue, fates: fates.into_iter().filter_map(decided).collect(), rows, held })
+        Attempt { queue, fates: fates.into_iter().filter_map(decided).collect(), rows, held }
     }
 
     /// What becomes of a message before any handler sees it.
@@ -189,13 +173,13 @@ impl<T: Tables> Process<T> {
 }
 
 impl<T: Tables> Service for Process<T> {
-    fn settle(&mut self, queue: &'static str, batch: &[Taken], now: Time, held: bool) -> Result<After, SentTwice> {
-        let attempt = self.attempt(queue, batch, now, held)?;
-        Ok(self.commit(attempt, now))
+    fn settle(&mut self, queue: &'static str, batch: &[Taken], now: Time, held: bool) -> After {
+        let attempt = self.attempt(queue, batch, now, held);
+        self.commit(attempt, now)
     }
 
     fn would_send(&self, queue: &'static str, batch: &[Taken], now: Time) -> Vec<Message> {
-        let fates = self.attempt(queue, batch, now, false).map(|attempt| attempt.fates).unwrap_or_default();
+        let Attempt { fates, .. } = self.attempt(queue, batch, now, false);
         let outputs = fates.into_iter().filter_map(|(_, fate)| match fate {
             Fate::Decided(Verdict::Done(output)) => Some(output),
             Fate::Decided(Verdict::PutOff { .. } | Verdict::Park { .. })

@@ -245,13 +245,12 @@ async fn sagas_that_cannot_be_woken_keep_no_other_asleep() {
     let sql = "
         INSERT INTO sagas
         SELECT n, definition, definition_version, 'broken', phase, reason, needs_intervention, now() - interval '1 hour',
-               version, started_at, updated_at, ended_at, jsonb_set(state::jsonb, '{id}', to_jsonb(n))::json
+               version, started_at, updated_at, ended_at, jsonb_set(state::jsonb, '{id}', to_jsonb(n))::text
         FROM sagas, gen_random_uuid() AS n WHERE id = $1;
         ALTER TABLE sagas ADD CONSTRAINT broken CHECK (subject <> 'broken' OR version = 1) NOT VALID";
-    let id =
-        sagas.query_one("SELECT id::text FROM sagas WHERE state::text <> '{}'", &[]).await.unwrap().get::<_, String>(0);
+    let id = sagas.query_one("SELECT id::text FROM sagas WHERE state <> '{}'", &[]).await.unwrap().get::<_, String>(0);
     sagas.batch_execute(&sql.replace("$1", &format!("'{id}'"))).await.unwrap();
-    let resent = "SELECT count(*) FROM sagas WHERE (state #>> '{steps,0,resends}')::int > 0";
+    let resent = "SELECT count(*) FROM sagas WHERE (state::json #>> '{steps,0,resends}')::int > 0";
     eventually("the request is sent again", PATIENCE, async || count(sagas, resent).await == 1).await;
     let late = shop.metric("saga", "timer_lag_seconds").await;
     assert!(late.is_some_and(|late| late > 0.0), "it says how late its last alarm was: {late:?}");

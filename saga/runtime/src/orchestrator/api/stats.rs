@@ -18,7 +18,7 @@ const STATES: &str = "
 // What waits for an answer, by its row in the definition's table.
 const STEPS: &str = "
     SELECT definition, definition_version, (n - 1)::int4, step->>'state', count(*), min((step->>'asked_at')::timestamptz)
-    FROM sagas, LATERAL json_array_elements(state->'steps') WITH ORDINALITY AS s(step, n)
+    FROM sagas, LATERAL json_array_elements(state::json->'steps') WITH ORDINALITY AS s(step, n)
     WHERE ended_at IS NULL AND step->>'state' IN ('sent', 'undoing')
     GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4";
 

@@ -15,7 +15,7 @@ use super::Api;
 use crate::clock::MOST_APART;
 use crate::http::problem::{PROCESS_SILENT, Problem};
 use crate::http::{Json, Path};
-use crate::orchestrator::{Entry, Peer, Seen, Silent, find, timeline};
+use crate::orchestrator::{Entry, Peer, SOURCE, Seen, Silent, find, received, sent};
 
 /// A saga with its story.
 #[derive(Debug, Serialize, ToSchema)]
@@ -42,7 +42,7 @@ pub(super) struct Story {
     steps: Vec<StepView>,
     /// Every message that was seen of it, in order of time: of each process the first thousand.
     timeline: Vec<Entry>,
-    /// What is missing in the timeline: processes that did not answer.
+    /// What is missing in the timeline: processes that did not answer, and this one, should it not find its own in time.
     unseen: Vec<Unseen>,
 }
 
@@ -83,8 +83,13 @@ pub(super) async fn show(State(api): State<Api>, Path(id): Path<Uuid>) -> Result
     let saga = find(pool, id)
         .await?
         .ok_or_else(|| Problem::not_found(format!("there is no saga {id}, and none about {id}")))?;
-    let mut entries = timeline(pool, &saga).await?;
+    let mut entries = received(pool, &saga).await?;
     let mut unseen = Vec::new();
+    // What takes too long to find here is missing, as it is where another process does not answer.
+    match sent(pool, &saga, &entries).await {
+        Ok(sent) => entries.extend(sent),
+        Err(error) => unseen.push(Unseen { process: SOURCE.to_owned(), why: error.to_string() }),
+    }
     let journal = journal_of(&saga, &entries).map_err(|error| Problem::internal(&error))?;
     let asked = api.peers.iter().map(|peer| sent_by(&api, peer, &journal));
     for answer in futures_util::future::join_all(asked).await {
@@ -93,6 +98,7 @@ pub(super) async fn show(State(api): State<Api>, Path(id): Path<Uuid>) -> Result
             Err(Silent { process, why }) => unseen.push(Unseen { process, why }),
         }
     }
+    // What came in led to what went out with the same time.
     entries.sort_by_key(|entry| (entry.at, entry.seen == Seen::Sent));
     Ok(Json(story(&api, saga, entries, unseen)))
 }

@@ -12,7 +12,7 @@ use crate::simulate::book::After;
 use crate::simulate::broker::{Delivery, Letter};
 use crate::simulate::bugs::Bug;
 use crate::simulate::copies::{Batch, CopyId, Owner};
-use crate::simulate::process::{SentTwice, Taken};
+use crate::simulate::process::Taken;
 
 /// How many messages are handled together, at most.
 const BATCH: usize = 8;
@@ -74,57 +74,31 @@ impl World {
             self.publish_uncommitted(id, queue, &group, clock);
         }
         let was_idle_for_too_long = self.now() - began > IDLE_IN_TRANSACTION;
-        let mut twice = None;
         let committed = if was_idle_for_too_long {
             None
         } else {
-            let work = |world: &mut Self| Ok(world.settle(id.owner, queue, &group, clock, false, &mut twice));
+            let work = |world: &mut Self| Ok(world.settle(id.owner, queue, &group, clock, false));
             self.transaction(id, work).unwrap_or_default()
         };
         if self.copies.get(id).is_none_or(|copy| !copy.batches.contains_key(queue)) {
             return;
         }
         match committed {
-            Some(after) if twice.is_none() => {
+            Some(after) => {
                 self.follow(id, after);
                 self.next_group(id, queue);
             }
-            Some(_) | None => self.handle_again(id, queue, group),
+            None => self.handle_again(id, queue, group),
         }
     }
 
-    /// Settles a batch; what cannot be committed with others is rolled back, and put off if it is alone.
-    fn settle(
-        &mut self,
-        owner: Owner,
-        queue: &'static str,
-        group: &[Taken],
-        clock: Time,
-        held: bool,
-        twice: &mut Option<SentTwice>,
-    ) -> After {
-        match (self.service(owner).settle(queue, group, clock, held), group) {
-            (Ok(after), _) => {
-                self.tell(owner, queue, &after);
-                after
-            }
-            (Err(SentTwice(reason)), [alone]) => {
-                let (mut after, Taken { letter, attempts, .. }) = (After::default(), alone.clone());
-                self.service(owner).book_mut().try_later(queue, letter, attempts, &reason, clock, &mut after);
-                self.tell(owner, queue, &after);
-                after
-            }
-            (Err(why), _) => {
-                *twice = Some(why);
-                After::default()
-            }
-        }
-    }
-
-    fn tell(&mut self, owner: Owner, queue: &'static str, after: &After) {
+    /// Settles a batch.
+    fn settle(&mut self, owner: Owner, queue: &'static str, group: &[Taken], clock: Time, held: bool) -> After {
+        let after = self.service(owner).settle(queue, group, clock, held);
         for (letter, became) in &after.became {
             self.note(|| format!("{} {queue} {} {}: {became:?}", owner.name(), letter.kind, letter.id));
         }
+        after
     }
 
     fn next_group(&mut self, id: CopyId, queue: &'static str) {
@@ -177,8 +151,7 @@ impl World {
             let mut groups = if self.dice.coin() { vec![due] } else { due.into_iter().map(|one| vec![one]).collect() };
             groups.retain(|group| !group.is_empty());
             for group in groups {
-                let mut twice = None;
-                let work = |world: &mut Self| Ok(world.settle(owner, queue, &group, clock, true, &mut twice));
+                let work = |world: &mut Self| Ok(world.settle(owner, queue, &group, clock, true));
                 if let Ok(Some(after)) = self.transaction(id, work) {
                     self.follow(id, after);
                 }

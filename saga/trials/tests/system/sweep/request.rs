@@ -143,8 +143,8 @@ pub(super) async fn phase(shop: &Shop, saga: Uuid) -> String {
 pub(super) async fn make_overdue(shop: &Shop, saga: Uuid) {
     const OVERDUE: &str = r#"
         UPDATE sagas SET alarm = now(), state = regexp_replace(
-            state::text, '"asked_at": *"[^"]*"', '"asked_at":"2020-01-01T00:00:00Z"', 'g')::json
-        WHERE id = $1 AND state::text ~ '"asked_at": *"'"#;
+            state, '"asked_at": *"[^"]*"', '"asked_at":"2020-01-01T00:00:00Z"', 'g')
+        WHERE id = $1 AND state ~ '"asked_at": *"'"#;
     assert_eq!(shop.databases.sagas.execute(OVERDUE, &[&saga]).await.unwrap(), 1, "an answer is missing");
 }
 
