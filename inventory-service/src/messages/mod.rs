@@ -41,7 +41,7 @@ impl Messages {
         let requests: Vec<_> = batch.iter().copied().map(Request::read).collect();
         let mut touched = Touched::default();
         requests.iter().flatten().for_each(|request| request.touches(&mut touched));
-        // The effects first: what they say is then true of the rows that are read after them.
+        // The effects first, where anybody looks for them: what they say is then true of the rows that are read after them.
         let steps = requests.iter().flatten().filter_map(Request::step);
         let (effects, before) = together(Effects::lock(on, steps), store::lock(on, &touched)).await?;
         let (warehouse, pets) = before.clone();

@@ -28,6 +28,9 @@ pub enum StoreError {
     /// The message was handled or set aside before, or by another copy meanwhile; this transaction is rolled back.
     #[error("the same message was handled or set aside before, or by another copy of the process meanwhile")]
     Overtaken,
+    /// A message would be set aside before anybody looked whether it was handled; this transaction is rolled back.
+    #[error("a message would be put off or parked, and nobody has looked yet whether it was handled before")]
+    Unchecked,
     /// A list took too long to read: others need the connection.
     #[error("the list could not be read within {0:?}: ask for less, or again when less is going on")]
     TooLong(Duration),
@@ -70,9 +73,15 @@ impl StoreError {
             // Nothing was asked of it yet, so it cannot be the question; a login that is refused is mended at the server.
             Self::Pool(_) | Self::TooLong(_) => Remedy::Wait,
             Self::Shared(error) => error.remedy(),
-            Self::Overtaken => Remedy::Again,
+            Self::Overtaken | Self::Unchecked => Remedy::Again,
             Self::Corrupt { .. } | Self::Aborted | Self::Clock { .. } | Self::Panicked => Remedy::Person,
         }
+    }
+
+    /// What a statement met that may take so long: [`Self::TooLong`] if the server ended it for that.
+    pub(crate) fn within(self, limit: Duration) -> Self {
+        let given_up = matches!(&self, Self::Database(error) if error.code() == Some(&SqlState::QUERY_CANCELED));
+        if given_up { Self::TooLong(limit) } else { self }
     }
 
     /// Whether the server cannot be reached, or lets nobody in.

@@ -56,7 +56,7 @@ impl<'a> StepRequest<'a> {
         (self.saga, self.step)
     }
 
-    /// Whether nothing is remembered of its step, unless this comes again or its undo came before it.
+    /// Whether its step is to be done in its first run: nothing is expected to be remembered of it.
     pub(crate) fn is_first(&self) -> bool {
         self.direction == Direction::Do && self.epoch == 0
     }

@@ -99,7 +99,7 @@ pub(super) fn print_story(story: &Value) -> Result<(), Failure> {
         eprintln!("it needs intervention: a participant does not answer; it goes on trying");
     }
     for process in &unseen {
-        eprintln!("not seen: what {} sent; it did not answer ({})", text(process, "process"), text(process, "why"));
+        eprintln!("not seen: what {} sent ({})", text(process, "process"), text(process, "why"));
     }
     eprintln!(
         "times are each process's own clock; \"saga ms\" is when the orchestrator handled a message. Not shown: what other participants did with a message that the orchestrator does not take."

@@ -50,7 +50,8 @@ impl Delivery {
         let count = arrived.len();
         // On the heap: its statements that travel together make it large, and whoever awaits it would be larger still.
         let settled = Box::pin(attempt.settle(handler.as_ref(), arrived, held)).await;
-        let after = settled.inspect_err(|_| self.repeats.expect(queue, true))?;
+        self.repeats.expect(queue, settled.is_err() || transaction.had_repeats());
+        let after = settled?;
         drop(transaction);
         self.publish.committed(&client, self.topology, after.outbound, &after.again).await;
         (after.committed)();
@@ -86,6 +87,11 @@ impl<'a> Attempt<'a> {
         };
         let batch: Vec<&Message> = fresh.iter().map(|candidate| &candidate.message).collect();
         let (_, decided) = together(self.transaction.start(), self.decide(handler, &batch)).await?;
+        // What is put off or parked writes nothing that judges: it may be a duplicate, or ask for what was done.
+        let sets_aside = || decided.verdicts.iter().any(|verdict| !matches!(verdict, Verdict::Done(_)));
+        if self.transaction.expects_news() && sets_aside() {
+            return Err(StoreError::Unchecked);
+        }
         for one in aside {
             self.set_aside(one).await?;
         }
@@ -103,7 +109,9 @@ impl<'a> Attempt<'a> {
         let (_, known) = together(self.transaction.start(), self.known(&good)).await?;
         let total = good.len();
         let (fresh, repeated) = self.fresh(good, &known, held, aside);
-        self.delivery.repeats.expect(self.queue, fresh.len() < total);
+        if fresh.len() < total {
+            self.transaction.met_repeat();
+        }
         Ok((fresh, repeated))
     }
 
@@ -204,8 +212,10 @@ impl<'a> Attempt<'a> {
         let receipts: Vec<Receipt<'_>> = done.iter().map(|(candidate, output)| receipt(candidate, output)).collect();
         let resend = done.iter().flat_map(|(_, output)| output.resend.iter().cloned());
         let resend: Vec<Again> = repeated.into_iter().map(Again::from).chain(resend).collect();
-        let unseen = done.iter().filter(|_| self.transaction.expects_news());
-        let unseen = unseen.map(|(candidate, _)| candidate.key.as_str()).collect();
+        let unseen = match self.transaction.expects_news() {
+            true => done.iter().map(|(candidate, _)| candidate.key.as_str()).collect(),
+            false => Vec::new(),
+        };
         let received = Receipts { consumer: self.queue, now: self.now, receipts: &receipts, unseen };
         let send: Vec<Outgoing> = done.into_iter().flat_map(|(_, output)| output.send).collect();
         let recorded = record(self.transaction, self.delivery.topology, received, send, &resend)?;
@@ -214,13 +224,11 @@ impl<'a> Attempt<'a> {
         Ok(After { outbound, again, committed })
     }
 
-    /// What a handler would set aside writes nothing that judges: it may be a duplicate, or ask for what was done, when nobody
-    /// looked. Or another copy commits the same message meanwhile: the handler reads some rows from before and some from
-    /// after, and finds that they contradict each other.
+    /// What a handler would set aside may be a duplicate after all, while another copy commits the same message: it reads some
+    /// rows from before and some from after, and finds that they contradict each other. If not, the next ones of its queue
+    /// are likely to be set aside, too, for which somebody has to look.
     async fn not_overtaken(self, candidate: &Candidate) -> Result<(), StoreError> {
-        if self.transaction.expects_news() {
-            return Err(StoreError::Overtaken);
-        }
+        self.transaction.met_repeat();
         let known = known(self.transaction, self.queue, [candidate.message.reference()], &[]).await?;
         if known.handled.is_empty() { Ok(()) } else { Err(StoreError::Overtaken) }
     }

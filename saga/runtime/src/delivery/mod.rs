@@ -59,7 +59,7 @@ pub(crate) struct Delivery {
     pub(crate) repeats: Repeats,
 }
 
-/// Queues whose last batch had something that was handled or set aside before: the next one may have, too.
+/// Queues whose last batch failed, or had something that was there before or was set aside: the next one may have, too.
 #[derive(Debug, Default)]
 pub(crate) struct Repeats(Mutex<BTreeSet<&'static str>>);
 
@@ -96,14 +96,11 @@ impl Deliver for Delivery {
                 // Somebody was first with one of them, or with something that they touch: now it is seen.
                 settled = self.until_it_is_there(queue, &batch, Origin::Again).await?;
             }
-            match settled {
-                Ok(()) => Ok(()),
-                Err(error) if batch.len() == 1 => self.give_up(queue, &batch[0], error).await,
-                Err(error) => {
-                    tracing::info!(queue, messages = batch.len(), %error, "a batch failed; its messages are run one by one");
-                    self.one_by_one(queue, batch).await
-                }
+            let Err(error) = settled else { return Ok(()) };
+            if batch.len() > 1 {
+                tracing::info!(queue, messages = batch.len(), %error, "a batch failed; its messages are run one by one");
             }
+            self.one_by_one(queue, batch).await
         })
     }
 

@@ -9,7 +9,7 @@ use super::store::read_row;
 use crate::clock::{EVER, MOST_APART};
 use crate::error::StoreError;
 use crate::store::admin::{self, SentFilter};
-use crate::store::{Param, Pool, Transaction, day_of, query, query_opt};
+use crate::store::{ONE_SAGA_WITHIN, Param, Pool, Transaction, day_of, query, query_opt};
 
 // Many sagas begin in one batch, all at one time: their ids put them in order. Compared as one row, both find their place in
 // the index of times.
@@ -169,7 +169,7 @@ pub(crate) async fn received(pool: &Pool, saga: &Instance) -> Result<Vec<Entry>,
     let mut client = pool.get().await?;
     let reading = Transaction::of_one_saga(&mut client).await?;
     let params: [Param<'_>; 3] = [&saga.id, &day_of(saga.started_at - MOST_APART), &MOST];
-    let rows = query(&reading, RECEIVED, &params).await?;
+    let rows = query(&reading, RECEIVED, &params).await.map_err(|error| error.within(ONE_SAGA_WITHIN))?;
     rows.iter().map(Entry::received).collect()
 }
 
@@ -177,7 +177,8 @@ pub(crate) async fn received(pool: &Pool, saga: &Instance) -> Result<Vec<Entry>,
 /// from when this one began to when it ended, or something came for it last.
 ///
 /// # Errors
-/// [`StoreError`], also when a saga took so long that its time cannot be looked through in a statement's.
+/// [`StoreError`]; [`StoreError::TooLong`] when a saga took so long that its time cannot be looked through in what a search may
+/// take.
 pub(crate) async fn sent(pool: &Pool, saga: &Instance, received: &[Entry]) -> Result<Vec<Entry>, StoreError> {
     let mut client = pool.get().await?;
     let reading = Transaction::of_one_saga(&mut client).await?;
@@ -186,7 +187,7 @@ pub(crate) async fn sent(pool: &Pool, saga: &Instance, received: &[Entry]) -> Re
     let until = last.map_or(EVER.1, |last| last + MOST_APART);
     let (from, saga) = (saga.started_at - MOST_APART, Some(saga.id));
     let filter = SentFilter { saga, from, until, after: 0, last: i64::MAX, limit: MOST };
-    let sent = admin::sent(&reading, filter).await?;
+    let sent = admin::sent(&reading, filter).await.map_err(|error| error.within(ONE_SAGA_WITHIN))?;
     sent.iter().map(|sent| Ok(Entry::sent(&parse(sent.body.as_bytes())?))).collect()
 }
 

@@ -31,6 +31,11 @@ const UPDATE: &str = "
          AS t(saga_id, step, epoch, state, answer_id, answer_time)
     WHERE e.saga_id = t.saga_id AND e.step = t.step AND e.saga_id = ANY($1)";
 
+// What nobody looked for, and nobody wrote.
+const UNSEEN: &str = "
+    SELECT overtaken() FROM unnest($1::uuid[], $2::text[]) AS t(saga_id, step)
+    WHERE EXISTS (SELECT FROM effects e WHERE e.saga_id = t.saga_id AND e.step = t.step OFFSET 0)";
+
 const FORGET: &str = "
     DELETE FROM effects e USING (
         SELECT saga_id, step FROM effects WHERE state <> 'done' AND updated_at < $1
@@ -45,12 +50,14 @@ pub struct Effects {
     known: BTreeMap<Key, Effect>,
     stored: BTreeSet<Key>,
     changed: BTreeSet<Key>,
+    /// Steps for which nobody looked.
+    unseen: BTreeSet<(Uuid, &'static str)>,
 }
 
 impl Effects {
     /// Locks and reads what is remembered of the steps that these ask for, in key order. Nothing is expected of a step that
-    /// is asked for the first time, so nobody looks: should it be known after all, [`Self::writes`] fails, and the batch is
-    /// run again, with a look.
+    /// is asked for the first time, so nobody looks: should something be known of it after all, what [`Self::writes`] returns
+    /// fails, and the batch is run again, with a look.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -58,13 +65,19 @@ impl Effects {
         transaction: &Transaction<'_>,
         requests: impl IntoIterator<Item = StepRequest<'a>>,
     ) -> Result<Self, StoreError> {
-        let looked_for = requests.into_iter().filter(|request| !(transaction.expects_news() && request.is_first()));
-        let keys: BTreeSet<(Uuid, &'static str)> = looked_for.map(|request| request.key()).collect();
+        let (first, others): (Vec<_>, Vec<_>) = requests.into_iter().partition(StepRequest::is_first);
+        let first: BTreeSet<_> = first.iter().map(StepRequest::key).collect();
+        let mut keys: BTreeSet<_> = others.iter().map(StepRequest::key).collect();
+        let mut effects = Self::default();
+        if transaction.expects_news() {
+            effects.unseen = &first - &keys;
+        } else {
+            keys.extend(&first);
+        }
         if keys.is_empty() {
-            return Ok(Self::default());
+            return Ok(effects);
         }
         let (sagas, steps): (Vec<Uuid>, Vec<&str>) = keys.into_iter().unzip();
-        let mut effects = Self::default();
         for row in query(transaction, LOCK, &[&sagas, &steps]).await? {
             let key: Key = (row.get(0), row.get(1));
             let effect = Effect {
@@ -75,6 +88,9 @@ impl Effects {
             effects.stored.insert(key.clone());
             effects.known.insert(key, effect);
         }
+        if first.iter().any(|(saga, step)| effects.get(*saga, step).is_some()) {
+            transaction.met_repeat();
+        }
         Ok(effects)
     }
 
@@ -83,7 +99,7 @@ impl Effects {
     pub fn of(known: impl IntoIterator<Item = ((Uuid, String), Effect)>) -> Self {
         let known: BTreeMap<Key, Effect> = known.into_iter().collect();
         let stored = known.keys().cloned().collect();
-        Self { known, stored, changed: BTreeSet::new() }
+        Self { known, stored, ..Self::default() }
     }
 
     /// Forgets refusals and tombstones from before a time, the oldest first, at most `limit`; says how many. What was
@@ -118,6 +134,12 @@ impl Effects {
     pub fn writes(self, now: Time) -> Writes {
         let (old, new): (Vec<_>, Vec<_>) = self.changed.iter().partition(|key| self.stored.contains(*key));
         let mut writes = Writes::default();
+        // Each that is written is judged by its key.
+        let unseen = self.unseen.iter().filter(|(saga, step)| !self.changed.contains(&(*saga, (*step).to_owned())));
+        let (sagas, steps): (Vec<Uuid>, Vec<&str>) = unseen.copied().unzip();
+        if !sagas.is_empty() {
+            writes.add(UNSEEN, values![sagas, steps]);
+        }
         if !new.is_empty() {
             writes.add(INSERT, self.columns(&new, now));
         }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
-use tokio_postgres::error::SqlState;
 
 use super::{Pool, Transaction};
 use crate::error::StoreError;
@@ -42,11 +41,6 @@ impl Lists {
         let _turn = self.turns.acquire().await;
         let mut client = self.pool.get().await?;
         let transaction = Transaction::within(&mut client, WITHIN).await?;
-        reading(&transaction).await.map_err(too_long)
+        reading(&transaction).await.map_err(|error| error.within(WITHIN))
     }
-}
-
-fn too_long(error: StoreError) -> StoreError {
-    let given_up = matches!(&error, StoreError::Database(error) if error.code() == Some(&SqlState::QUERY_CANCELED));
-    if given_up { StoreError::TooLong(WITHIN) } else { error }
 }

@@ -50,6 +50,7 @@ pub use pool::{Pool, PoolError, connect};
 pub(crate) use record::{Receipt, Receipts, record};
 pub use schema::{SchemaError, Version, migrate, no_migrations, partitions};
 pub(crate) use schema::{check_version, make_ahead};
+pub(crate) use transaction::ONE_SAGA_WITHIN;
 pub use transaction::Transaction;
 pub(crate) use writer::Publish;
 pub use writer::Writer;

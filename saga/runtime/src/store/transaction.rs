@@ -9,12 +9,16 @@ use tokio::sync::Mutex;
 use super::{Connection, Statements, sent};
 use crate::error::StoreError;
 
+/// How long it may take to find what there is of one saga: somebody waits for it.
+pub(crate) const ONE_SAGA_WITHIN: Duration = Duration::from_secs(10);
+
 /// A transaction on a pooled connection, whose statements are prepared once. Rolled back when dropped.
 #[derive(Debug)]
 pub struct Transaction<'a> {
     pub(super) connection: &'a Connection,
     open: AtomicBool,
     expects_news: bool,
+    repeats: AtomicBool,
     /// Whether a statement failed: one that never reached the server aborts nothing there.
     pub(super) failed: AtomicBool,
     pub(super) turns: Mutex<()>,
@@ -42,14 +46,17 @@ impl<'a> Transaction<'a> {
 
     /// Begins a transaction for reading what the inbox has of one saga. Filters over ranges of pages tell where it may
     /// be; the planner, which takes them for no better than reading everything, is left no choice. None of its statements
-    /// takes longer than anybody waits for an answer over HTTP.
+    /// takes longer than [`ONE_SAGA_WITHIN`].
     ///
     /// # Errors
     /// [`StoreError::Database`].
     pub(crate) async fn of_one_saga(connection: &'a mut Connection) -> Result<Self, StoreError> {
-        let filters = "SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL statement_timeout = '10s';
-            SET LOCAL enable_seqscan = off; SET LOCAL enable_indexscan = off";
-        Self::set(connection, filters).await
+        let settings = format!(
+            "SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL enable_seqscan = off; SET LOCAL enable_indexscan = off;
+             SET LOCAL statement_timeout = {}",
+            ONE_SAGA_WITHIN.as_millis()
+        );
+        Self::set(connection, &settings).await
     }
 
     /// Begins a transaction for reading, none of whose statements takes longer than this.
@@ -68,13 +75,23 @@ impl<'a> Transaction<'a> {
 
     /// A transaction that does not begin before [`Self::start`].
     pub(crate) fn unbegun(connection: &'a mut Connection, expects_news: bool) -> Self {
-        let [open, failed] = [false, false].map(AtomicBool::new);
-        Self { connection, open, expects_news, failed, turns: Mutex::new(()) }
+        let [open, repeats, failed] = [false; 3].map(AtomicBool::new);
+        Self { connection, open, expects_news, repeats, failed, turns: Mutex::new(()) }
     }
 
     /// Whether all that it handles is taken to be there for the first time, and nobody looks: what it inserts is the judge.
     pub(crate) fn expects_news(&self) -> bool {
         self.expects_news
+    }
+
+    /// Takes down that something of it was there before.
+    pub(crate) fn met_repeat(&self) {
+        self.repeats.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether something of it was there before, as far as anybody looked.
+    pub(crate) fn had_repeats(&self) -> bool {
+        self.repeats.load(Ordering::Relaxed)
     }
 
     /// Begins, unless it has begun. What only reads and locks may be sent together with it; what writes may not: should

@@ -29,7 +29,7 @@ pub(super) struct Book {
     pub(super) inbox: BTreeMap<(&'static str, Key), Handled>,
     /// What was sent.
     pub(super) journal: BTreeMap<Key, Sent>,
-    /// What was sent again under an id of the same day, at another time: the database takes that.
+    /// What was sent again under an id of the same day: the database takes that.
     pub(super) sent_twice: Vec<Letter>,
     /// What others sent and may have to be sent again from here.
     pub(super) kept: BTreeMap<Key, Letter>,

@@ -156,3 +156,27 @@ async fn all_that_is_parked_is_listed_however_much_it_is() {
     assert_eq!(text(&said.stderr), "2001 messages parked\n");
     shop.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_story_says_that_what_the_orchestrator_sent_took_too_long_to_find() {
+    let shop = Shop::open(Settings::default()).await;
+    shop.add_pet(1, 1000).await;
+    let placed = shop.place("k", &order(1, "ada", &[])).await;
+    shop.settled().await;
+    // A search takes for ever while somebody else has all that it looks through.
+    let sagas = &shop.databases.sagas;
+    sagas.batch_execute("BEGIN; LOCK TABLE journal_entries IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let story = told(&shop, &["show", &placed.text("sagaId")]).await;
+    sagas.batch_execute("ROLLBACK").await.unwrap();
+    let unseen: Vec<&str> = story["unseen"].as_array().unwrap().iter().map(|unseen| word(unseen, "process")).collect();
+    assert_eq!(unseen, ["saga"], "{story}");
+    let seen = |way: &str, kind: &str| {
+        let entries = story["timeline"].as_array().unwrap().iter();
+        entries.filter(|entry| word(entry, "seen") == way && word(entry, "type") == kind).count()
+    };
+    assert_eq!((seen("received", "PET_RESERVED"), seen("sent", "PET_RESERVED")), (1, 1), "{story}");
+    assert_eq!((seen("sent", "RESERVE_PET"), seen("sent", "SAGA_COMPLETED")), (0, 0), "{story}");
+    let whole = told(&shop, &["show", &placed.text("sagaId")]).await;
+    assert_eq!(whole["unseen"], json!([]));
+    shop.close().await;
+}

@@ -9,8 +9,8 @@ use uuid::Uuid;
 use super::{Admin, limit, next};
 use crate::clock::EVER;
 use crate::http::{Json, Problem, Query};
-use crate::store::Transaction;
 use crate::store::admin::{self, Received, Sent, SentFilter};
+use crate::store::{ONE_SAGA_WITHIN, Transaction};
 
 /// Which sent messages.
 #[derive(Debug, Default, Serialize, Deserialize, IntoParams)]
@@ -163,5 +163,6 @@ pub(super) async fn received(
     let limit = limit(which.limit)?;
     let mut client = admin.client().await?;
     let reading = Transaction::of_one_saga(&mut client).await?;
-    Ok(Json(ReceivedList { messages: admin::received_for(&reading, which.saga, limit).await? }))
+    let received = admin::received_for(&reading, which.saga, limit).await;
+    Ok(Json(ReceivedList { messages: received.map_err(|error| error.within(ONE_SAGA_WITHIN))? }))
 }

@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::Api;
 use crate::clock::MOST_APART;
+use crate::error::StoreError;
 use crate::http::problem::{PROCESS_SILENT, Problem};
 use crate::http::{Json, Path};
 use crate::orchestrator::{Entry, Peer, SOURCE, Seen, Silent, find, received, sent};
@@ -88,7 +89,10 @@ pub(super) async fn show(State(api): State<Api>, Path(id): Path<Uuid>) -> Result
     // What takes too long to find here is missing, as it is where another process does not answer.
     match sent(pool, &saga, &entries).await {
         Ok(sent) => entries.extend(sent),
-        Err(error) => unseen.push(Unseen { process: SOURCE.to_owned(), why: error.to_string() }),
+        Err(error @ StoreError::TooLong(_)) => {
+            unseen.push(Unseen { process: SOURCE.to_owned(), why: error.to_string() });
+        }
+        Err(error) => return Err(error.into()),
     }
     let journal = journal_of(&saga, &entries).map_err(|error| Problem::internal(&error))?;
     let asked = api.peers.iter().map(|peer| sent_by(&api, peer, &journal));

@@ -62,7 +62,7 @@ pub(super) fn once(world: &World) -> Vec<Broken> {
     const RULE: &str = "a message is sent once";
     let twice = world.books().flat_map(|(process, book)| book.sent_twice.iter().map(move |letter| (process, letter)));
     let what = |process: Owner, letter: &Letter| {
-        format!("{} sent {} {} at {}, and at another time before", process.name(), letter.kind, letter.id, letter.time)
+        format!("{} sent {} {} at {}, and before", process.name(), letter.kind, letter.id, letter.time)
     };
     twice.map(|(process, letter)| broken(RULE, letter.saga_id, what(process, letter))).collect()
 }
