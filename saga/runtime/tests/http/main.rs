@@ -8,6 +8,7 @@ mod alone;
 mod committed;
 mod crash_loop;
 mod database;
+mod effects;
 mod failures;
 mod health;
 mod journal;
