@@ -45,27 +45,28 @@ impl Handler for Desk {
     }
 }
 
-/// The same step of the same saga is asked for again, under an id of its own, and not answered as usual.
+/// The same step of the same saga is asked for again, twice, each time under an id of its own, and not answered as usual.
 async fn asked_for_again(way: &str) {
     let servers = Servers::claim().await;
     let database = servers.database("desk").await;
     let desk = Desk::default();
     let told = Arc::clone(&desk.0);
     let desk = Deliveries::to("notes.taken", Arc::new(desk), &TOPOLOGY, &database, &no_migrations()).await;
-    for (id, way) in [(1, "files"), (2, way)] {
+    for (id, way) in [(1, "files"), (2, way), (3, way)] {
         let mut note = note(id, way);
         note.saga_id = Some(Uuid::from_u128(7));
         desk.deliver(vec![Incoming::of_bytes(note.to_bytes())]).await;
     }
     let told = std::mem::take(&mut *told.lock().unwrap());
-    let [first, blind, seen] = &told[..] else { panic!("{told:?}") };
+    let [first, blind, seen, next] = &told[..] else { panic!("{told:?}") };
     assert_eq!((first, &blind.1), (&("files".to_owned(), OnDo::Perform), &OnDo::Perform), "nobody looks");
     assert!(matches!(seen.1, OnDo::AnswerAgain(answer) if answer.id == Uuid::from_u128(1001)), "{seen:?}");
+    assert_eq!(next, seen, "the queue looks first, once something was there before");
     let client = database.connect().await;
     let count = async |table: &str| {
         client.query_one(&format!("SELECT count(*) FROM {table}"), &[]).await.unwrap().get::<_, i64>(0)
     };
-    assert_eq!((count("effects").await, count("journal").await, count("inbox").await), (1, 1, 2), "done once");
+    assert_eq!((count("effects").await, count("journal").await, count("inbox").await), (1, 1, 3), "done once");
     assert_eq!((count("deferred").await, count("parked").await), (0, 0), "and set aside never");
 }
 
