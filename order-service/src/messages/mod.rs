@@ -67,8 +67,9 @@ impl Messages {
         let effects = Effects::lock(transaction, known().filter_map(Job::step));
         let (mut ledger, mut effects) = together(ledger, effects).await?;
         let answers = answers(&self.ids, now);
-        let mut desk = Desk { answers, ledger: &mut ledger, effects: &mut effects };
-        let decide = |job: Result<Job<'_>, Verdict>| job.and_then(|job| desk.decide(&job)).unwrap_or_else(|park| park);
+        let mut decisions = Decisions { answers, ledger: &mut ledger, effects: &mut effects };
+        let decide =
+            |job: Result<Job<'_>, Verdict>| job.and_then(|job| decisions.decide(&job)).unwrap_or_else(|park| park);
         let verdicts = jobs.into_iter().map(decide).collect();
         let outcomes = batch.iter().filter(|message| tells_an_outcome(&message.kind));
         let outcomes = outcomes.filter_map(|message| ledger.get(message.subject.parse().ok()?).cloned()).collect();
@@ -160,7 +161,7 @@ impl<'a> Job<'a> {
 /// Where the messages of one batch are decided, one after the other; each sees what those before
 /// it changed.
 #[derive(Debug)]
-pub struct Desk<'a> {
+pub struct Decisions<'a> {
     /// Who answers.
     pub answers: Answers<'a>,
     /// The requests that the batch touches.
@@ -169,7 +170,7 @@ pub struct Desk<'a> {
     pub effects: &'a mut Effects,
 }
 
-impl Desk<'_> {
+impl Decisions<'_> {
     /// Decides a message: what changes here, and what is told.
     ///
     /// # Errors

@@ -40,8 +40,8 @@ impl Shop {
             return None;
         }
         let answers = answers(&self.ids, NOW);
-        let mut desk = Desk { answers, ledger: &mut self.ledger, effects: &mut self.effects };
-        let verdict = Job::read(message).and_then(|job| desk.decide(&job)).unwrap_or_else(|park| park);
+        let mut decisions = Decisions { answers, ledger: &mut self.ledger, effects: &mut self.effects };
+        let verdict = Job::read(message).and_then(|job| decisions.decide(&job)).unwrap_or_else(|park| park);
         if let Verdict::Done(output) = &verdict {
             self.handled.push(message.id);
             let sent = output.send.iter().map(|Outgoing { message, .. }| (message.id, message.clone()));

@@ -1,4 +1,4 @@
-//! The relay's side of a connection: one task that publishes, and what it does about each fate.
+//! The relay's side of a connection: one task that publishes, and what it does about each outcome.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -12,9 +12,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::connection::{Broker, Pause, Purpose, Session};
 use super::error::PublishError;
-use super::relay::{Job, Owner, Receipt};
+use super::relay::{Job, Owner, Recipient};
 use super::topology::knows_exchange;
-use super::window::{ConfirmChannel, Content, Fate, Sent, WINDOW, Window};
+use super::window::{ConfirmChannel, Publication, PublishOutcome, Sent, WINDOW, Window};
 use super::{BrokerError, batch};
 
 /// After so many connections that ended with it on its way, a message is left to the sweep: it may
@@ -105,17 +105,17 @@ impl Desk<'_> {
     fn send_backlog(&mut self, window: &mut Window<'_, Vec<Job>>) {
         while window.room() > 0 && (self.careful == 0 || window.is_empty()) {
             let Some(job) = self.backlog.pop_front() else { break };
-            if matches!(&job.owner.receipt, Receipt::Caller(caller) if caller.is_closed()) {
+            if matches!(&job.owner.recipient, Recipient::Caller(caller) if caller.is_closed()) {
                 // They were told that nobody knows, and may have asked again.
                 continue;
             }
-            if knows_exchange(self.broker.topology(), job.content.exchange()) {
-                let (content, jobs) = self.with_company(job);
-                window.send(content, jobs);
+            if knows_exchange(self.broker.topology(), job.publication.exchange()) {
+                let (publication, jobs) = self.with_company(job);
+                window.send(publication, jobs);
             } else {
                 self.careful = self.careful.saturating_sub(1);
-                self.refused(job.owner, &job.content, Fate::Unroutable);
-                report(&job.content, Fate::Unroutable, 1);
+                self.refused(job.owner, &job.publication, PublishOutcome::Unroutable);
+                report(&job.publication, PublishOutcome::Unroutable, 1);
             }
         }
         if window.is_empty() {
@@ -124,46 +124,49 @@ impl Desk<'_> {
     }
 
     /// A message as it goes out: alone, or with those of the backlog that go the same way.
-    fn with_company(&mut self, first: Job) -> (Arc<Content>, Vec<Job>) {
+    fn with_company(&mut self, first: Job) -> (Arc<Publication>, Vec<Job>) {
         let mut jobs = vec![first];
         if self.careful == 0 && jobs[0].may_share {
-            let mut bytes = jobs[0].content.size();
+            let mut bytes = jobs[0].publication.size();
             self.backlog = std::mem::take(&mut self.backlog)
                 .into_iter()
                 .filter_map(|job| {
-                    let fits = jobs.len() < batch::MOST && bytes + job.content.size() <= batch::MOST_BYTES;
-                    if !(fits && job.may_share && job.content.goes_with(&jobs[0].content)) {
+                    let fits = jobs.len() < batch::MOST && bytes + job.publication.size() <= batch::MOST_BYTES;
+                    if !(fits && job.may_share && job.publication.goes_with(&jobs[0].publication)) {
                         return Some(job);
                     }
-                    bytes += job.content.size();
+                    bytes += job.publication.size();
                     jobs.push(job);
                     None
                 })
                 .collect();
         }
-        let shared = if jobs.len() > 1 { Content::together(jobs.iter().map(|job| job.content.as_ref())) } else { None };
-        (shared.map_or_else(|| Arc::clone(&jobs[0].content), Arc::new), jobs)
+        let shared =
+            if jobs.len() > 1 { Publication::together(jobs.iter().map(|job| job.publication.as_ref())) } else { None };
+        (shared.map_or_else(|| Arc::clone(&jobs[0].publication), Arc::new), jobs)
     }
 
     async fn settled(
         &mut self,
-        settled: Vec<(Sent<Vec<Job>>, Fate)>,
+        settled: Vec<(Sent<Vec<Job>>, PublishOutcome)>,
         connection: &Connection,
     ) -> Result<(), BrokerError> {
-        let jobs: Vec<(Job, Fate)> =
-            settled.into_iter().flat_map(|(sent, fate)| sent.owner.into_iter().map(move |job| (job, fate))).collect();
+        let jobs: Vec<(Job, PublishOutcome)> = settled
+            .into_iter()
+            .flat_map(|(sent, outcome)| sent.owner.into_iter().map(move |job| (job, outcome)))
+            .collect();
         self.careful = self.careful.saturating_sub(jobs.len());
-        let mut refused: Vec<(Arc<Content>, Fate)> = Vec::new();
-        for (Job { content, owner, .. }, fate) in jobs {
-            if fate == Fate::Published {
+        let mut refused: Vec<(Arc<Publication>, PublishOutcome)> = Vec::new();
+        for (Job { publication, owner, .. }, outcome) in jobs {
+            if outcome == PublishOutcome::Published {
                 self.published(owner);
             } else {
-                self.refused(owner, &content, fate);
-                refused.push((content, fate));
+                self.refused(owner, &publication, outcome);
+                refused.push((publication, outcome));
             }
         }
         report_all(&refused);
-        if refused.iter().any(|(_, fate)| *fate == Fate::Unroutable) {
+        if refused.iter().any(|(_, outcome)| *outcome == PublishOutcome::Unroutable) {
             self.declare_again(connection).await?;
         }
         Ok(())
@@ -173,24 +176,24 @@ impl Desk<'_> {
         let counters = self.broker.counters();
         counters.published.inc();
         counters.publish_duration.observe(owner.since.elapsed().as_secs_f64());
-        match owner.receipt {
-            Receipt::Mark(place) => place.published(),
-            Receipt::Caller(caller) => answer(caller, Ok(())),
+        match owner.recipient {
+            Recipient::Mark(place) => place.published(),
+            Recipient::Caller(caller) => answer(caller, Ok(())),
         }
     }
 
     /// The mark of a message that was refused stays; the sweep tries again, later.
-    fn refused(&self, owner: Owner, content: &Content, fate: Fate) {
+    fn refused(&self, owner: Owner, publication: &Publication, outcome: PublishOutcome) {
         let counters = self.broker.counters();
-        let error = if fate == Fate::Unroutable {
+        let error = if outcome == PublishOutcome::Unroutable {
             counters.returned.inc();
-            let (exchange, key) = (content.exchange().to_owned(), content.key().to_owned());
+            let (exchange, key) = (publication.exchange().to_owned(), publication.key().to_owned());
             PublishError::Unroutable { exchange, key }
         } else {
             counters.nacked.inc();
             PublishError::Nacked
         };
-        if let Receipt::Caller(caller) = owner.receipt {
+        if let Recipient::Caller(caller) = owner.recipient {
             answer(caller, Err(error));
         }
     }
@@ -212,14 +215,14 @@ impl Desk<'_> {
         for mut job in window.unsettled().flat_map(|sent| sent.owner) {
             total += 1;
             job.owner.failures += 1;
-            let content = &job.content;
-            match job.owner.receipt {
-                Receipt::Caller(caller) => answer(caller, Err(PublishError::Timeout)),
-                Receipt::Mark(_) if job.owner.failures < MOST_FAILURES => again.push_back(job),
-                Receipt::Mark(_) => tracing::error!(
-                    kind = content.kind(),
-                    exchange = content.exchange(),
-                    key = content.key(),
+            let publication = &job.publication;
+            match job.owner.recipient {
+                Recipient::Caller(caller) => answer(caller, Err(PublishError::Timeout)),
+                Recipient::Mark(_) if job.owner.failures < MOST_FAILURES => again.push_back(job),
+                Recipient::Mark(_) => tracing::error!(
+                    kind = publication.kind(),
+                    exchange = publication.exchange(),
+                    key = publication.key(),
                     "connections keep ending with this message on its way; it stays marked"
                 ),
             }
@@ -237,18 +240,19 @@ fn answer(caller: oneshot::Sender<Result<(), PublishError>>, answer: Result<(), 
 }
 
 /// One line for each kind of message and route, however many there are.
-fn report_all(refused: &[(Arc<Content>, Fate)]) {
-    let mut counts: BTreeMap<_, (&Content, Fate, usize)> = BTreeMap::new();
-    for (content, fate) in refused {
-        let of = (content.kind(), content.exchange(), content.key(), *fate == Fate::Unroutable);
-        counts.entry(of).or_insert((content, *fate, 0)).2 += 1;
+fn report_all(refused: &[(Arc<Publication>, PublishOutcome)]) {
+    let mut counts: BTreeMap<_, (&Publication, PublishOutcome, usize)> = BTreeMap::new();
+    for (publication, outcome) in refused {
+        let of =
+            (publication.kind(), publication.exchange(), publication.key(), *outcome == PublishOutcome::Unroutable);
+        counts.entry(of).or_insert((publication, *outcome, 0)).2 += 1;
     }
-    counts.into_values().for_each(|(content, fate, messages)| report(content, fate, messages));
+    counts.into_values().for_each(|(publication, outcome, messages)| report(publication, outcome, messages));
 }
 
-fn report(content: &Content, fate: Fate, messages: usize) {
-    let (kind, exchange, key) = (content.kind(), content.exchange(), content.key());
-    if fate == Fate::Unroutable {
+fn report(publication: &Publication, outcome: PublishOutcome, messages: usize) {
+    let (kind, exchange, key) = (publication.kind(), publication.exchange(), publication.key());
+    if outcome == PublishOutcome::Unroutable {
         tracing::error!(kind, exchange, key, messages, "no queue takes these messages; they stay marked");
     } else {
         tracing::warn!(kind, exchange, key, messages, "RabbitMQ refused these messages; they stay marked");

@@ -18,7 +18,7 @@ use super::error::PublishError;
 use super::held::{Ended, Held, Hold, NotHeld, Place};
 use super::publisher;
 use super::topology::goes_to_one_queue;
-use super::window::{ConfirmChannel, Content, Fate, Window};
+use super::window::{ConfirmChannel, Publication, PublishOutcome, Window};
 use super::{BrokerError, Marks, Outbound, Settled};
 use crate::error::StoreError;
 
@@ -71,7 +71,7 @@ pub struct Publisher {
 /// A message on its way through the relay.
 #[derive(Debug)]
 pub(crate) struct Job {
-    pub(crate) content: Arc<Content>,
+    pub(crate) publication: Arc<Publication>,
     pub(crate) owner: Owner,
     /// Whether it may share an AMQP message with others that go the same way.
     pub(crate) may_share: bool,
@@ -80,14 +80,14 @@ pub(crate) struct Job {
 /// Who is told what became of a message.
 #[derive(Debug)]
 pub(crate) struct Owner {
-    pub(crate) receipt: Receipt,
+    pub(crate) recipient: Recipient,
     pub(crate) since: Instant,
     /// How many connections ended with it on its way.
     pub(crate) failures: u8,
 }
 
 #[derive(Debug)]
-pub(crate) enum Receipt {
+pub(crate) enum Recipient {
     /// Its mark is removed, or narrowed.
     Mark(Place),
     /// Somebody waits.
@@ -127,8 +127,8 @@ impl Relay {
     fn take_over(&self, message: Outbound, hold: &Arc<Hold>) {
         let place = hold.place(message.mark);
         let (kind, may_share) = (message.properties.kind.clone(), self.may_share(&message.route));
-        match content(message) {
-            Ok(content) => self.hand_over(content, Receipt::Mark(place), may_share),
+        match publication(message) {
+            Ok(publication) => self.hand_over(publication, Recipient::Mark(place), may_share),
             Err(error) => {
                 self.broker.counters().malformed.inc();
                 tracing::error!(kind, %error, "a stored message cannot be written as AMQP; it stays marked");
@@ -144,13 +144,13 @@ impl Relay {
     pub async fn publish_confirmed(&self, parcel: Parcel) -> Result<(), PublishError> {
         let malformed = |error: Unwritable| PublishError::Malformed(error.to_string());
         let properties = amqp::from_json(&parcel.properties).map_err(malformed)?;
-        let content = Content::new(&parcel.route, properties, parcel.body).map_err(malformed)?;
+        let publication = Publication::new(&parcel.route, properties, parcel.body).map_err(malformed)?;
         // A broker that takes nothing may do so for hours: whoever waits for it asks again, and does not line up.
         if self.broker.links().publishing != Link::Up {
             return Err(PublishError::NotConnected);
         }
         let (caller, answer) = oneshot::channel();
-        self.hand_over(content, Receipt::Caller(caller), false);
+        self.hand_over(publication, Recipient::Caller(caller), false);
         match tokio::time::timeout(PUBLISHED_WITHIN, answer).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) | Err(_) => Err(PublishError::Timeout),
@@ -172,16 +172,16 @@ impl Relay {
     }
 
     // A relay that has stopped drops what it is given: the marks stay, and callers are told.
-    fn hand_over(&self, content: Content, receipt: Receipt, may_share: bool) {
-        let owner = Owner { receipt, since: Instant::now(), failures: 0 };
-        if self.jobs.send(Job { content: Arc::new(content), owner, may_share }).is_err() {
+    fn hand_over(&self, publication: Publication, recipient: Recipient, may_share: bool) {
+        let owner = Owner { recipient, since: Instant::now(), failures: 0 };
+        if self.jobs.send(Job { publication: Arc::new(publication), owner, may_share }).is_err() {
             tracing::debug!("the relay has stopped; what is not published stays marked");
         }
     }
 }
 
-fn content(message: Outbound) -> Result<Content, Unwritable> {
-    Content::new(&message.route, message.properties.to_amqp()?, message.body)
+fn publication(message: Outbound) -> Result<Publication, Unwritable> {
+    Publication::new(&message.route, message.properties.to_amqp()?, message.body)
 }
 
 impl Publisher {
@@ -292,14 +292,14 @@ pub async fn forward_batch(channel: &ConfirmChannel, batch: Vec<Outbound>) -> (F
             && let Some(message) = waiting.next()
         {
             let mark = message.mark.id;
-            match content(message) {
-                Ok(content) => window.send(Arc::new(content), mark),
+            match publication(message) {
+                Ok(publication) => window.send(Arc::new(publication), mark),
                 Err(_) => forwarded.unanswered.push(mark),
             }
         }
         match window.settle().await {
             Ok(settled) if settled.is_empty() => return (forwarded, None),
-            Ok(settled) => settled.into_iter().for_each(|(sent, fate)| forwarded.note(sent.owner, fate)),
+            Ok(settled) => settled.into_iter().for_each(|(sent, outcome)| forwarded.note(sent.owner, outcome)),
             Err(error) => {
                 forwarded.unanswered.extend(window.unsettled().map(|sent| sent.owner));
                 forwarded.unanswered.extend(waiting.map(|message| message.mark.id));
@@ -310,11 +310,11 @@ pub async fn forward_batch(channel: &ConfirmChannel, batch: Vec<Outbound>) -> (F
 }
 
 impl Forwarded {
-    fn note(&mut self, mark: i64, fate: Fate) {
-        match fate {
-            Fate::Published => self.published.push(mark),
-            Fate::Unroutable => self.unroutable.push(mark),
-            Fate::Nacked => self.nacked.push(mark),
+    fn note(&mut self, mark: i64, outcome: PublishOutcome) {
+        match outcome {
+            PublishOutcome::Published => self.published.push(mark),
+            PublishOutcome::Unroutable => self.unroutable.push(mark),
+            PublishOutcome::Nacked => self.nacked.push(mark),
         }
     }
 }

@@ -52,7 +52,7 @@ impl ConfirmChannel {
 
 /// What is sent.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Content {
+pub(crate) struct Publication {
     exchange: ShortString,
     key: ShortString,
     mandatory: bool,
@@ -60,7 +60,7 @@ pub(crate) struct Content {
     body: Vec<u8>,
 }
 
-impl Content {
+impl Publication {
     /// A message as AMQP carries it.
     ///
     /// # Errors
@@ -71,8 +71,8 @@ impl Content {
     }
 
     /// Several messages that go the same way, as one.
-    pub(crate) fn together<'a>(contents: impl Iterator<Item = &'a Content> + Clone) -> Option<Self> {
-        let first = contents.clone().next()?;
+    pub(crate) fn together<'a>(publications: impl Iterator<Item = &'a Publication> + Clone) -> Option<Self> {
+        let first = publications.clone().next()?;
         // The id tells returns apart; of the rest, what is true of all of them.
         let mut properties =
             BasicProperties::default().with_content_type(batch::CONTENT_TYPE.into()).with_delivery_mode(PERSISTENT);
@@ -80,14 +80,14 @@ impl Content {
             properties = properties.with_message_id(id.clone());
         }
         if let Some(kind) = first.properties.kind()
-            && contents.clone().all(|content| content.properties.kind().as_ref() == Some(kind))
+            && publications.clone().all(|publication| publication.properties.kind().as_ref() == Some(kind))
         {
             properties = properties.with_type(kind.clone());
         }
         if let Some(app_id) = first.properties.app_id() {
             properties = properties.with_app_id(app_id.clone());
         }
-        let body = batch::join(contents.map(|content| content.body.as_slice()));
+        let body = batch::join(publications.map(|publication| publication.body.as_slice()));
         Some(Self { properties, body, ..first.clone() })
     }
 
@@ -121,7 +121,7 @@ impl Content {
 
 /// What became of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fate {
+pub(crate) enum PublishOutcome {
     /// Confirmed and, where that is asked for, routed.
     Published,
     /// Confirmed and returned: no queue took it.
@@ -133,7 +133,7 @@ pub(crate) enum Fate {
 /// A message with what its owner keeps about it.
 #[derive(Debug)]
 pub(crate) struct Sent<T> {
-    pub(crate) content: Arc<Content>,
+    pub(crate) publication: Arc<Publication>,
     pub(crate) owner: T,
 }
 
@@ -185,14 +185,14 @@ impl<'a, T> Window<'a, T> {
     }
 
     /// Sends a message. Its frames are queued in the order of the calls; nothing is waited for.
-    pub(crate) fn send(&mut self, content: Arc<Content>, owner: T) {
-        let mut confirm = publish(self.channel.channel.clone(), Arc::clone(&content));
+    pub(crate) fn send(&mut self, publication: Arc<Publication>, owner: T) {
+        let mut confirm = publish(self.channel.channel.clone(), Arc::clone(&publication));
         // The first poll queues the frames. Should it end at once, it did so with an error.
         if let Some(ended) = confirm.as_mut().now_or_never() {
             confirm = Box::pin(std::future::ready(ended));
         }
         self.started += 1;
-        self.on_their_way.push_back((Sent { content, owner }, confirm, Instant::now() + ANSWER));
+        self.on_their_way.push_back((Sent { publication, owner }, confirm, Instant::now() + ANSWER));
     }
 
     /// Waits until some messages are settled, and says how; at once and with none, when nothing is
@@ -200,7 +200,7 @@ impl<'a, T> Window<'a, T> {
     ///
     /// # Errors
     /// The channel ended, or is silent for too long. What is not settled is in [`Self::unsettled`].
-    pub(crate) async fn settle(&mut self) -> Result<Vec<(Sent<T>, Fate)>, BrokerError> {
+    pub(crate) async fn settle(&mut self) -> Result<Vec<(Sent<T>, PublishOutcome)>, BrokerError> {
         while !self.is_empty() {
             if let Some(settled) = self.settled() {
                 return Ok(settled);
@@ -249,7 +249,7 @@ impl<'a, T> Window<'a, T> {
         }
     }
 
-    fn settled(&mut self) -> Option<Vec<(Sent<T>, Fate)>> {
+    fn settled(&mut self) -> Option<Vec<(Sent<T>, PublishOutcome)>> {
         if self.waiting.is_empty() || self.confirmed < self.horizon {
             return None;
         }
@@ -263,8 +263,8 @@ impl<'a, T> Window<'a, T> {
             self.horizon = self.started;
         }
         let settled = ready.into_iter().map(|(sent, confirmed)| {
-            let fate = self.fate(&sent.content, confirmed);
-            (sent, fate)
+            let outcome = self.outcome(&sent.publication, confirmed);
+            (sent, outcome)
         });
         let settled = settled.collect();
         if quiet {
@@ -273,21 +273,21 @@ impl<'a, T> Window<'a, T> {
         Some(settled)
     }
 
-    fn fate(&mut self, content: &Content, confirmed: Confirmed) -> Fate {
-        if self.was_returned(content) {
-            return Fate::Unroutable;
+    fn outcome(&mut self, publication: &Publication, confirmed: Confirmed) -> PublishOutcome {
+        if self.was_returned(publication) {
+            return PublishOutcome::Unroutable;
         }
         match confirmed {
-            Confirmed::Ack => Fate::Published,
-            Confirmed::Nack => Fate::Nacked,
+            Confirmed::Ack => PublishOutcome::Published,
+            Confirmed::Nack => PublishOutcome::Nacked,
         }
     }
 
-    fn was_returned(&mut self, content: &Content) -> bool {
-        if self.returned.is_empty() || !content.mandatory {
+    fn was_returned(&mut self, publication: &Publication) -> bool {
+        if self.returned.is_empty() || !publication.mandatory {
             return false;
         }
-        let tag = content.tag();
+        let tag = publication.tag();
         let Some(count) = self.returned.get_mut(&tag) else { return false };
         // Messages without an id cannot be told apart: one return counts for all of them.
         if tag.0.is_some() {
@@ -306,11 +306,11 @@ fn tag_of(returned: &BasicReturnMessage) -> Tag {
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the relay's one way to publish")]
-fn publish(channel: Channel, content: Arc<Content>) -> Confirm {
+fn publish(channel: Channel, publication: Arc<Publication>) -> Confirm {
     Box::pin(async move {
-        let (exchange, key) = (content.exchange.clone(), content.key.clone());
-        let options = BasicPublishOptions { mandatory: content.mandatory, immediate: false };
-        let properties = content.properties.clone();
-        channel.basic_publish(exchange, key, options, &content.body, properties).await?.await
+        let (exchange, key) = (publication.exchange.clone(), publication.key.clone());
+        let options = BasicPublishOptions { mandatory: publication.mandatory, immediate: false };
+        let properties = publication.properties.clone();
+        channel.basic_publish(exchange, key, options, &publication.body, properties).await?.await
     })
 }

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use super::{Peer, Peers, SOURCE, Silent};
 use crate::delivery::Delivered;
 use crate::http::admin::{
-    Admin, Came, DryRuns, Extent, Fates, Looked, ParkedList, Replay, SentList, Which, WhichSent, WhichSpan,
+    Admin, Came, DryRuns, Extent, Fates, ParkedList, QueueMessages, Replay, SentList, Which, WhichSent, WhichSpan,
 };
 use crate::http::problem::Problem;
 use crate::store::admin::{Parked, ParkedMessage};
@@ -132,10 +132,10 @@ impl Process<'_> {
     }
 
     pub(crate) async fn fates(&self, queue: &str, messages: Vec<Delivered>) -> Result<Fates, Unanswered> {
-        let looked = Looked { queue: queue.to_owned(), messages };
+        let asked = QueueMessages { queue: queue.to_owned(), messages };
         match self {
-            Self::Own(admin) => Ok(admin.became(&looked).await?),
-            Self::Other(other) => other.tell("fates", &looked).await,
+            Self::Own(admin) => Ok(admin.became(&asked).await?),
+            Self::Other(other) => other.tell("fates", &asked).await,
         }
     }
 }

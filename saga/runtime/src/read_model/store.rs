@@ -16,29 +16,42 @@ const START: &str = "
            why = $3, started_at = $4, updated_at = $4, ended_at = NULL
     WHERE name = $1 AND state <> 'filling'";
 
-// An owner that is silent for this long is somebody else's. It must be longer than a part takes.
-const CLAIM: &str = "
-    UPDATE read_models SET fence = fence + 1, owned_until = now() + interval '10 seconds'
-    WHERE name = $1 AND state <> 'served' AND (owned_until IS NULL OR owned_until < now())
-    RETURNING fence";
+/// Until when it is ours: an owner that is silent for this long is somebody else's. It must be longer than a part takes.
+macro_rules! owned_until {
+    () => {
+        "now() + interval '10 seconds'"
+    };
+}
+
+const CLAIM: &str = concat!(
+    "UPDATE read_models SET fence = fence + 1, owned_until = ",
+    owned_until!(),
+    " WHERE name = $1 AND state <> 'served' AND (owned_until IS NULL OR owned_until < now())
+    RETURNING fence"
+);
 
 const NEXT: &str = "
     SELECT state, serving, filling, place FROM read_models WHERE name = $1 AND fence = $2 AND state <> 'served'";
 
-const ADVANCE: &str = "
-    UPDATE read_models SET place = $4, filled = filled + $5, trouble = NULL, updated_at = now(),
-           owned_until = now() + interval '10 seconds'
-    WHERE name = $1 AND fence = $2 AND filling = $3";
+const ADVANCE: &str = concat!(
+    "UPDATE read_models SET place = $4, filled = filled + $5, trouble = NULL, updated_at = now(), owned_until = ",
+    owned_until!(),
+    " WHERE name = $1 AND fence = $2 AND filling = $3"
+);
 
-const SERVE: &str = "
-    UPDATE read_models SET state = 'clearing', serving = filling, filling = NULL, trouble = NULL, updated_at = now(),
-           ended_at = now(), owned_until = now() + interval '10 seconds'
-    WHERE name = $1 AND fence = $2 AND filling = $3";
+const SERVE: &str = concat!(
+    "UPDATE read_models SET state = 'clearing', serving = filling, filling = NULL, trouble = NULL, updated_at = now(),
+            ended_at = now(), owned_until = ",
+    owned_until!(),
+    " WHERE name = $1 AND fence = $2 AND filling = $3"
+);
 
-const CLEARED: &str = "
-    UPDATE read_models SET state = CASE WHEN $4 THEN state ELSE 'served' END, updated_at = now(),
-           owned_until = CASE WHEN $4 THEN now() + interval '10 seconds' END
-    WHERE name = $1 AND fence = $2 AND serving = $3 AND state = 'clearing'";
+const CLEARED: &str = concat!(
+    "UPDATE read_models SET state = CASE WHEN $4 THEN state ELSE 'served' END, updated_at = now(),
+            owned_until = CASE WHEN $4 THEN ",
+    owned_until!(),
+    " END WHERE name = $1 AND fence = $2 AND serving = $3 AND state = 'clearing'"
+);
 
 const WAIT: &str = "
     UPDATE read_models SET trouble = $3, owned_until = now() + make_interval(secs => $4)

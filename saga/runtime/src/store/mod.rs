@@ -100,7 +100,7 @@ async fn run<T>(
 }
 
 /// Sends a statement, lets the next one be sent, and waits for what comes of it.
-async fn sent<T>(turn: Option<Turn<'_>>, answer: impl Future<Output = T>) -> T {
+async fn sent<T>(turn: Option<SendingTurn<'_>>, answer: impl Future<Output = T>) -> T {
     let mut answer = pin!(answer);
     // Polled once, it is sent.
     let early = futures_util::poll!(answer.as_mut());
@@ -150,21 +150,21 @@ pub trait Statements: Sync {
     /// Waits until all that was asked for before has been sent; `None` where the order is all the same. A statement that
     /// a connection has not prepared yet would else be overtaken by one that it has: rows would be read before the lock
     /// is there that they are read under.
-    fn turn(&self) -> impl Future<Output = Option<Turn<'_>>> + Send;
+    fn turn(&self) -> impl Future<Output = Option<SendingTurn<'_>>> + Send;
 
     /// Hears that a statement failed, perhaps before the server heard of it.
     fn failed(&self) {}
 }
 
 /// Whoever has it sends next.
-pub type Turn<'a> = MutexGuard<'a, ()>;
+pub type SendingTurn<'a> = MutexGuard<'a, ()>;
 
 impl Statements for Connection {
     fn connection(&self) -> &Connection {
         self
     }
 
-    async fn turn(&self) -> Option<Turn<'_>> {
+    async fn turn(&self) -> Option<SendingTurn<'_>> {
         None
     }
 }
@@ -174,7 +174,7 @@ impl Statements for Transaction<'_> {
         self.connection
     }
 
-    async fn turn(&self) -> Option<Turn<'_>> {
+    async fn turn(&self) -> Option<SendingTurn<'_>> {
         // Fair: turns come in the order in which they were asked for.
         Some(self.turns.lock().await)
     }

@@ -241,14 +241,23 @@ fn oldest(today: Date, retention: Duration) -> Date {
 
 async fn create(client: &Client, table: &str, from: Date, until: Date) -> Result<(), StoreError> {
     let name = format!("{table}_{}", from.to_string().replace('-', ""));
+    let statistics = client.query_one(STATISTICS_OF, &[&table]).await?.get::<_, Option<String>>(0);
+    let statistics = statistics.map(|columns| format!("ALTER TABLE {name} {columns};")).unwrap_or_default();
     // Made as a part of its table, it would lock all of it; one that is attached does not. Both or neither: sent together, they
     // are one transaction.
     let sql = format!(
         "CREATE TABLE {name} (LIKE {table} INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE INCLUDING COMPRESSION);
+         {statistics}
          ALTER TABLE {table} ATTACH PARTITION {name} FOR VALUES FROM ('{from}') TO ('{until}')"
     );
     Ok(client.batch_execute(&sql).await?)
 }
+
+/// What of a table's columns ANALYZE looks at, where that is not as the server has it: a new table does not take it over.
+const STATISTICS_OF: &str = "
+    SELECT string_agg(format('ALTER %I SET STATISTICS %s', attname, attstattarget), ', ')
+    FROM pg_attribute
+    WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT attisdropped AND attstattarget >= 0";
 
 // An index over ranges of pages that is made while there are none takes the first range down as empty: each row that is put
 // there would have to be added to it, and writes all of its filter anew.

@@ -66,3 +66,37 @@ async fn what_was_sent_kept_and_marked_is_there_after_the_migrations() {
     let kept = owner.query_one("SELECT to_regclass('kept') IS NULL", &[]).await.unwrap();
     assert!(kept.get::<_, bool>(0), "what it held is in the inbox");
 }
+
+#[tokio::test]
+async fn autovacuum_looks_at_the_same_columns_of_every_day() {
+    let servers = Servers::claim().await;
+    let database = servers.database("desk").await;
+    let mut owner = database.connect().await;
+    let mut runner = all::migrations::runner().set_target(Target::Version(4));
+    runner.set_migration_table_name("runtime_migrations").run_async(&mut owner).await.unwrap();
+    owner.batch_execute(OLD).await.unwrap();
+
+    let owner = database.migrate(&no_migrations()).await;
+
+    let of_days = "
+        SELECT c.attname::text || ' of ' || p.inhrelid::regclass::text, t.attstattarget::int4, c.attstattarget::int4
+        FROM pg_inherits p
+        JOIN pg_attribute t ON t.attrelid = p.inhparent AND t.attnum > 0 AND NOT t.attisdropped
+        JOIN pg_attribute c ON c.attrelid = p.inhrelid AND c.attname = t.attname
+        WHERE p.inhparent IN ('journal_entries'::regclass, 'inbox'::regclass)";
+    let columns = owner.query(of_days, &[]).await.unwrap();
+    let column =
+        |row: &tokio_postgres::Row| -> (String, Option<i32>, Option<i32>) { (row.get(0), row.get(1), row.get(2)) };
+    let columns: Vec<_> = columns.iter().map(column).collect();
+    for (name, of_table, of_day) in &columns {
+        assert_eq!(of_table, of_day, "{name}");
+    }
+    for day in ["journal_entries_old".to_owned(), format!("journal_entries_{}", tomorrow())] {
+        assert!(columns.contains(&(format!("bodies of {day}"), Some(0), Some(0))), "{day}: bodies are not unpacked");
+        assert!(columns.contains(&(format!("time of {day}"), Some(10), Some(10))), "{day}: times are searched by");
+    }
+}
+
+fn tomorrow() -> String {
+    (saga_runtime::clock::now().date() + time::Duration::days(1)).to_string().replace('-', "")
+}

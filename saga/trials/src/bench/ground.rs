@@ -32,7 +32,7 @@ impl Ground {
     /// When something cannot be had, or another benchmark of this checkout is at work.
     pub(super) async fn prepare(place: Place, plan: &Plan) -> Result<Self, Trouble> {
         let mut stack = Stack::open(place, "bench")?;
-        stack.size = Size::LARGE;
+        stack.size = Size { shared_buffers: plan.shared_buffers, ..Size::LARGE };
         let lock = hold(&stack)?;
         match make(&mut stack, plan).await {
             Ok((servers, system, urls, databases)) => Ok(Self { stack, servers, system, urls, databases, _lock: lock }),

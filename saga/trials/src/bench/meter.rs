@@ -34,10 +34,14 @@ struct Written {
 
 const MACHINE: &str = "machine";
 
+/// What the workers of autovacuum call themselves.
+const AUTOVACUUM: &str = "postgres: autovacuum worker";
+
 /// Taken before a run, to be compared with what is found after it.
 pub(super) struct Meter<'a> {
     ground: &'a Ground,
     cpu: Vec<(&'static str, Duration)>,
+    autovacuum: Duration,
     messages: Messages,
     written: Written,
 }
@@ -88,7 +92,7 @@ impl<'a> Meter<'a> {
     pub(super) async fn start(ground: &'a Ground) -> Result<Self, Trouble> {
         let messages = Messages::read(ground).await?;
         let written = Written::read(ground).await?;
-        Ok(Self { ground, cpu: cpu(ground), messages, written })
+        Ok(Self { ground, cpu: cpu(ground), autovacuum: autovacuum(ground), messages, written })
     }
 
     /// Looks again after the last answer, and gives the figures of the run.
@@ -98,6 +102,7 @@ impl<'a> Meter<'a> {
     pub(super) async fn stop(self, answered: &Answered, anchor: Anchor) -> Result<Run, Trouble> {
         let took = answered.start.elapsed();
         let cpu = cpu(self.ground);
+        let autovacuum = autovacuum(self.ground).saturating_sub(self.autovacuum);
         outcome::quiet(self.ground).await?;
         let messages = Messages::read(self.ground).await?;
         let written = Written::read(self.ground).await?;
@@ -107,6 +112,7 @@ impl<'a> Meter<'a> {
         latency(&mut run, answered);
         drift(&mut run, answered);
         spent(&mut run, sagas, self.cpu.iter().zip(&cpu).map(|((name, before), (_, after))| (*name, *after - *before)));
+        run.set("cpu_ms.autovacuum", ms(autovacuum) / sagas);
         run.set("messages.published", (messages.published - self.messages.published) as f64 / sagas);
         run.set("messages.delivered", (messages.delivered - self.messages.delivered) as f64 / sagas);
         for ((name, before), (_, after)) in self.written.named().into_iter().zip(written.named()) {
@@ -179,6 +185,11 @@ fn cpu(ground: &Ground) -> Vec<(&'static str, Duration)> {
     parts.push(("driver", proc::cpu(std::process::id())));
     parts.push((MACHINE, proc::cpu_of_machine()));
     parts
+}
+
+/// Processor time of autovacuum's workers, and of the few sessions that ended: a part of PostgreSQL's.
+fn autovacuum(ground: &Ground) -> Duration {
+    ground.pid("postgres").map_or(Duration::ZERO, |postgres| proc::cpu_of_children(postgres, AUTOVACUUM))
 }
 
 /// What is measured, with its process numbers.

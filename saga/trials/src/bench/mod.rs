@@ -51,6 +51,8 @@ pub struct Plan {
     pub stream: bool,
     /// Which messages share AMQP messages: `none`, `commands` or `all`.
     pub batches: String,
+    /// PostgreSQL's `shared_buffers`, in MB.
+    pub shared_buffers: u32,
 }
 
 /// How orders come.

@@ -16,6 +16,14 @@ pub(super) fn cpu_of_tree(pid: u32) -> Duration {
     tree(pid).into_iter().map(cpu).sum()
 }
 
+/// Processor time of the children of a process that have ended, and of those with that title that have not.
+pub(super) fn cpu_of_children(pid: u32, title: &str) -> Duration {
+    let titled =
+        |child: &u32| fs::read(format!("/proc/{child}/cmdline")).is_ok_and(|line| line.starts_with(title.as_bytes()));
+    let ended = fs::read_to_string(format!("/proc/{pid}/stat")).map_or(Duration::ZERO, |stat| cpu_of_ended_in(&stat));
+    ended + children(pid).into_iter().filter(titled).map(cpu).sum::<Duration>()
+}
+
 /// Processor time of the whole machine, the kernel's own included.
 pub(super) fn cpu_of_machine() -> Duration {
     fs::read_to_string("/proc/stat").map_or(Duration::ZERO, |stat| cpu_in_machine(&stat))
@@ -48,10 +56,19 @@ fn children(pid: u32) -> Vec<u32> {
     lists.flat_map(|list| list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<u32>>()).collect()
 }
 
-/// In user and kernel mode, its own and its ended children's. The name before it may hold spaces and brackets.
+/// In user and kernel mode, its own and its ended children's.
 fn cpu_in(stat: &str) -> Duration {
-    let fields = stat.rsplit_once(") ").map(|(_, rest)| rest).unwrap_or_default().split(' ');
-    ticks(fields.skip(11).take(4))
+    ticks(behind_the_name(stat).skip(11).take(4))
+}
+
+/// In user and kernel mode, its ended children's alone.
+fn cpu_of_ended_in(stat: &str) -> Duration {
+    ticks(behind_the_name(stat).skip(13).take(2))
+}
+
+/// The name may hold spaces and brackets.
+fn behind_the_name(stat: &str) -> impl Iterator<Item = &str> {
+    stat.rsplit_once(") ").map(|(_, rest)| rest).unwrap_or_default().split(' ')
 }
 
 /// All but idle, waiting, and what was stolen from us: user, nice, system, interrupts.
@@ -77,6 +94,7 @@ mod tests {
     fn times_and_memory_are_read_as_the_kernel_writes_them() {
         let stat = "77 (a) b) S 1 77 77 0 -1 4194560 3 0 0 0 5 6 7 8 20 0 2 0 1234 0 0";
         assert_eq!(cpu_in(stat), Duration::from_millis(260));
+        assert_eq!(cpu_of_ended_in(stat), Duration::from_millis(150));
         assert_eq!(cpu_in_machine("cpu  1 2 3 400 50 6 7 80 0 0\ncpu0 1"), Duration::from_millis(190));
         assert_eq!(pss_in("00400000-7fff rollup\nRss:  900 kB\nPss:  812 kB\nPss_Dirty: 4 kB"), 812);
     }

@@ -141,6 +141,7 @@ mod tests {
             runs: 3,
             stream: true,
             batches: "commands".to_owned(),
+            shared_buffers: 512,
         };
         let durability = Durability {
             servers: "PostgreSQL 15".into(),

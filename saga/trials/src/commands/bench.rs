@@ -9,6 +9,7 @@ use saga_trials::backlog;
 use saga_trials::bench::{self, Goal, Load, Plan};
 use saga_trials::processes::MOST_COPIES;
 use saga_trials::screen::print;
+use saga_trials::servers::postgres::Size;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -42,6 +43,9 @@ pub(crate) struct Arguments {
     /// Which messages share AMQP messages; `all` goes with --no-stream
     #[arg(long, default_value = "commands", value_parser = ["none", "commands", "all"])]
     batches: String,
+    /// How much memory PostgreSQL takes for pages of its tables and indexes (`shared_buffers`), in MB
+    #[arg(long, value_name = "MB", default_value_t = Size::LARGE.shared_buffers, value_parser = clap::value_parser!(u32).range(16..=1_000_000))]
+    shared_buffers: u32,
     /// Measure instead how fast a backlog of unpublished messages drains, a small and a large one
     #[arg(long)]
     backlog: bool,
@@ -101,6 +105,7 @@ impl Arguments {
             runs: self.runs.get(),
             stream: !self.no_stream,
             batches: self.batches.clone(),
+            shared_buffers: self.shared_buffers,
         })
     }
 }

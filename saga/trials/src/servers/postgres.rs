@@ -26,8 +26,8 @@ const LONGEST_SOCKET_DIR: usize = 90;
 /// How much memory a PostgreSQL takes, and how much log it keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Size {
-    /// `shared_buffers`.
-    pub shared_buffers: &'static str,
+    /// `shared_buffers`, in MB as PostgreSQL counts them.
+    pub shared_buffers: u32,
     /// `max_wal_size`: how much log is written until a checkpoint.
     pub max_wal_size: &'static str,
     /// `min_wal_size`: how much room for the log is kept for its next files.
@@ -36,9 +36,9 @@ pub struct Size {
 
 impl Size {
     /// For a laptop.
-    pub const SMALL: Self = Self { shared_buffers: "256MB", max_wal_size: "2GB", min_wal_size: "80MB" };
+    pub const SMALL: Self = Self { shared_buffers: 256, max_wal_size: "2GB", min_wal_size: "80MB" };
     /// For a machine that does nothing else.
-    pub const LARGE: Self = Self { shared_buffers: "512MB", max_wal_size: "4GB", min_wal_size: "1GB" };
+    pub const LARGE: Self = Self { shared_buffers: 512, max_wal_size: "4GB", min_wal_size: "1GB" };
 }
 
 /// Starts the stack's PostgreSQL unless it runs; makes its data directory the first time.
@@ -167,7 +167,7 @@ fn settings_text(port: u16, socket_dir: Option<&str>, size: Size) -> String {
          port = {port}\n\
          unix_socket_directories = '{socket_dir}'\n\
          max_connections = 300\n\
-         shared_buffers = {shared_buffers}\n\
+         shared_buffers = {shared_buffers}MB\n\
          max_wal_size = {max_wal_size}\n\
          min_wal_size = {min_wal_size}\n\
          wal_compression = lz4\n\

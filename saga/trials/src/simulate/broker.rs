@@ -34,7 +34,7 @@ pub(super) struct Copy {
 
 /// What a publisher is told of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(super) enum PublishOutcome {
     /// It is confirmed, and in its queues.
     Confirmed,
     /// It is confirmed, and no queue took it.
@@ -71,16 +71,16 @@ impl Broker {
     }
 
     /// The copies that a message becomes, and what its publisher is told.
-    pub(super) fn publish(&self, letter: &Letter, queue: Option<&str>, dice: &mut Dice) -> (Vec<Copy>, Fate) {
+    pub(super) fn publish(&self, letter: &Letter, queue: Option<&str>, dice: &mut Dice) -> (Vec<Copy>, PublishOutcome) {
         if dice.strikes(Fault::Nack) {
-            return (Vec::new(), Fate::Nacked);
+            return (Vec::new(), PublishOutcome::Nacked);
         }
         if dice.strikes(Fault::Return) {
-            return (Vec::new(), Fate::Returned);
+            return (Vec::new(), PublishOutcome::Returned);
         }
         let lost = dice.strikes(Fault::Loss);
         if lost && dice.coin() {
-            return (Vec::new(), Fate::Unanswered);
+            return (Vec::new(), PublishOutcome::Unanswered);
         }
         let mut copies = Vec::new();
         for queue in self.routes(letter, queue) {
@@ -89,7 +89,7 @@ impl Broker {
                 copies.push(Copy { queue, after: way(dice) });
             }
         }
-        (copies, if lost { Fate::Unanswered } else { Fate::Confirmed })
+        (copies, if lost { PublishOutcome::Unanswered } else { PublishOutcome::Confirmed })
     }
 
     /// Puts a message into a queue.

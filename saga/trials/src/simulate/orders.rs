@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use order_service::domain::{Answer, Request};
-use order_service::messages::{Desk, Job, answers};
+use order_service::messages::{Decisions, Job, answers};
 use order_service::store::Ledger;
 use saga_core::{Ids, Time};
 use saga_runtime::Verdict;
@@ -49,8 +49,9 @@ impl Tables for OrderTables {
         let mut ledger = Ledger::of(orders.iter().filter_map(|order| self.requests.get(order).cloned()));
         let mut effects = self.effects.read(jobs.iter().flatten().filter_map(Job::step).map(|step| step.key()));
         let answers = answers(&self.ids, now);
-        let mut desk = Desk { answers, ledger: &mut ledger, effects: &mut effects };
-        let decide = |job: Result<Job<'_>, Verdict>| job.and_then(|job| desk.decide(&job)).unwrap_or_else(|park| park);
+        let mut decisions = Decisions { answers, ledger: &mut ledger, effects: &mut effects };
+        let decide =
+            |job: Result<Job<'_>, Verdict>| job.and_then(|job| decisions.decide(&job)).unwrap_or_else(|park| park);
         let verdicts = jobs.into_iter().map(decide).collect();
         let requests = orders.into_iter().filter_map(|order| ledger.get_mut(order).cloned()).collect();
         (verdicts, OrderRows { requests, effects: changed(&effects) })

@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use super::agenda::Agenda;
 use super::book::{After, Book};
-use super::broker::{Broker, Fate, Letter};
+use super::broker::{Broker, Letter, PublishOutcome};
 use super::bugs::Bug;
 use super::copies::{Copies, Copy, CopyId, Owner};
 use super::crowd::{Crowd, Says};
@@ -111,7 +111,7 @@ pub(super) enum Job {
     /// Publishes a message.
     Publish(super::book::Outbound),
     /// Hears what became of it, over a connection.
-    Hear(super::book::Outbound, u32, Fate),
+    Hear(super::book::Outbound, u32, PublishOutcome),
 }
 
 impl World {
@@ -215,7 +215,7 @@ impl World {
             Job::Handle(queue) => self.handle(copy, queue),
             Job::Acknowledge(queue) => self.acknowledge(copy, queue),
             Job::Publish(outbound) => self.publish(copy, outbound),
-            Job::Hear(outbound, session, fate) => self.published(copy, outbound, session, fate),
+            Job::Hear(outbound, session, outcome) => self.published(copy, outbound, session, outcome),
         }
     }
 

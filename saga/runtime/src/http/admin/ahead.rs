@@ -28,7 +28,7 @@ pub(crate) struct DryRuns {
 
 /// Messages that came from a queue.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
-pub(crate) struct Looked {
+pub(crate) struct QueueMessages {
     /// The queue.
     pub(crate) queue: String,
     /// Which.
@@ -50,7 +50,7 @@ impl Came {
     }
 }
 
-impl Looked {
+impl QueueMessages {
     /// Whether they can be looked for, and in one go.
     pub(super) fn check(&self) -> Result<(), Problem> {
         few_enough(self.messages.len())?;
@@ -71,9 +71,9 @@ impl Admin {
     }
 
     /// What became of messages that came from this queue.
-    pub(crate) async fn became(&self, looked: &Looked) -> Result<Fates, Problem> {
-        looked.check()?;
-        let Looked { queue, messages } = looked;
+    pub(crate) async fn became(&self, asked: &QueueMessages) -> Result<Fates, Problem> {
+        asked.check()?;
+        let QueueMessages { queue, messages } = asked;
         let fates = self.delivery()?.fates(queue, messages).await?;
         Ok(Fates { fates: fates.ok_or_else(|| not_ours(queue))? })
     }
@@ -100,7 +100,7 @@ pub(super) async fn dry_run(
 /// Say what became of messages
 ///
 /// Handled, put off, parked, or not known here.
-#[utoipa::path(post, path = "/admin/fates", tag = "operator", security(("token" = [])), request_body = Looked, responses(
+#[utoipa::path(post, path = "/admin/fates", tag = "operator", security(("token" = [])), request_body = QueueMessages, responses(
     (status = 200, description = "What became of each", body = Fates),
     (status = 401, description = "A token is needed", body = Problem, content_type = "application/problem+json"),
     (status = 404, description = "This process does not consume that queue", body = Problem, content_type = "application/problem+json"),
@@ -109,9 +109,9 @@ pub(super) async fn dry_run(
 pub(super) async fn fates(
     State(admin): State<Admin>,
     _who: Operator,
-    Json(looked): Json<Looked>,
+    Json(asked): Json<QueueMessages>,
 ) -> Result<Json<Fates>, Problem> {
-    admin.became(&looked).await.map(Json)
+    admin.became(&asked).await.map(Json)
 }
 
 fn few_enough(messages: usize) -> Result<(), Problem> {

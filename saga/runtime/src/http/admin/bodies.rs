@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::edit::{Corrected, written};
 use super::parked::{Discard, checked};
-use super::{Came, Looked, Replay};
+use super::{Came, QueueMessages, Replay};
 use crate::http::Json;
 use crate::testing::Body;
 
@@ -28,8 +28,8 @@ pub(crate) const BODIES: [(&str, Body); 5] = [
         Ok(json!(null))
     }),
     ("fates", |bytes| {
-        let Json(looked) = Json::<Looked>::from_bytes(bytes)?;
-        looked.check()?;
-        Ok(json!(looked))
+        let Json(asked) = Json::<QueueMessages>::from_bytes(bytes)?;
+        asked.check()?;
+        Ok(json!(asked))
     }),
 ];

@@ -28,7 +28,7 @@ use crate::http::problem::STARTING;
 use crate::process::Deliveries;
 use crate::store::{Connection, Pool};
 
-pub(crate) use ahead::{Came, DryRuns, Fates, Looked};
+pub(crate) use ahead::{Came, DryRuns, Fates, QueueMessages};
 #[cfg(feature = "testing")]
 pub(crate) use bodies::BODIES;
 pub(crate) use journal::{Extent, SentList, WhichSent, WhichSpan};

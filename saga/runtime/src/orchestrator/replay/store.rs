@@ -12,8 +12,13 @@ use crate::error::StoreError;
 use crate::store::{Param, Statements, Transaction, execute, query, query_opt};
 use saga_core::Time;
 
-/// A replay whose owner is silent for this long is somebody else's. It must be longer than a chunk takes.
-const OWNED_FOR: &str = "interval '20 seconds'";
+/// Until when it is ours: a replay whose owner is silent for this long is somebody else's. It must be longer than a chunk
+/// takes.
+macro_rules! owned_until {
+    () => {
+        "now() + interval '20 seconds'"
+    };
+}
 
 const COLUMNS: &str = "id, plan, state, total, pending, done, failed, skipped, details, begins, trouble, who, why, \
                        created_at, updated_at, ended_at";
@@ -22,13 +27,23 @@ const INSERT: &str = "
     INSERT INTO replays (id, source, plan, extent, position, begins, who, why, state, total, pending, created_at, updated_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'running', $9, $9, $10, $10)";
 
+const CLAIM: &str = concat!(
+    "UPDATE replays SET fence = fence + 1, owned_until = ",
+    owned_until!(),
+    " WHERE id = (SELECT id FROM replays WHERE state = 'running' AND (owned_until IS NULL OR owned_until < now())
+                  ORDER BY created_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+    RETURNING id, plan, total, pending, done, failed, skipped, details, fence, extent, position"
+);
+
 // Its state may have changed meanwhile, by an operator's word: what was delivered counts all the same.
-const MOVE: &str = "
-    UPDATE replays SET position = $3, done = done + $4, failed = failed + $5, skipped = skipped + $6,
-           pending = greatest(pending - ($4 + $5 + $6), 0),
-           total = total + greatest(($4 + $5 + $6) - pending, 0),
-           details = $7, trouble = NULL, updated_at = now(), owned_until = now() + interval '20 seconds'
-    WHERE id = $1 AND fence = $2 RETURNING state = 'running'";
+const MOVE: &str = concat!(
+    "UPDATE replays SET position = $3, done = done + $4, failed = failed + $5, skipped = skipped + $6,
+            pending = greatest(pending - ($4 + $5 + $6), 0),
+            total = total + greatest(($4 + $5 + $6) - pending, 0),
+            details = $7, trouble = NULL, updated_at = now(), owned_until = ",
+    owned_until!(),
+    " WHERE id = $1 AND fence = $2 RETURNING state = 'running'"
+);
 
 // What a queue still holds is looked at again by each owner.
 const BEGIN_AGAIN: &str = "
@@ -142,13 +157,7 @@ impl Asked<'_> {
 
 /// Makes a replay that runs and is nobody's ours.
 pub(super) async fn claim(on: &impl Statements) -> Result<Option<Owned>, StoreError> {
-    let sql = format!(
-        "UPDATE replays SET fence = fence + 1, owned_until = now() + {OWNED_FOR}
-         WHERE id = (SELECT id FROM replays WHERE state = 'running' AND (owned_until IS NULL OR owned_until < now())
-                     ORDER BY created_at LIMIT 1 FOR UPDATE SKIP LOCKED)
-         RETURNING id, plan, total, pending, done, failed, skipped, details, fence, extent, position"
-    );
-    let Some(row) = query_opt(on, &sql, &[]).await? else { return Ok(None) };
+    let Some(row) = query_opt(on, CLAIM, &[]).await? else { return Ok(None) };
     let id = row.get(0);
     Ok(Some(Owned {
         id,

@@ -18,18 +18,18 @@ fn dice(kinds: &[Fault]) -> Dice {
     Dice::new(1, Faults::of(Level::Heavy).only(kinds))
 }
 
-/// The queues of what was published so often, and how many of each fate.
+/// The queues of what was published so often, and how many of each outcome.
 fn publish(kind: Fault, times: usize) -> (Vec<usize>, BTreeMap<&'static str, usize>) {
     let (broker, letter, mut dice) = (Broker::new(START), letter::<ReservePet>(), dice(&[kind]));
     let (mut copies, mut fates) = (Vec::new(), BTreeMap::new());
     for _ in 0..times {
-        let (arriving, fate) = broker.publish(&letter, None, &mut dice);
+        let (arriving, outcome) = broker.publish(&letter, None, &mut dice);
         copies.push(arriving.len());
-        let name = match fate {
-            Fate::Confirmed => "confirmed",
-            Fate::Returned => "returned",
-            Fate::Nacked => "nacked",
-            Fate::Unanswered => "unanswered",
+        let name = match outcome {
+            PublishOutcome::Confirmed => "confirmed",
+            PublishOutcome::Returned => "returned",
+            PublishOutcome::Nacked => "nacked",
+            PublishOutcome::Unanswered => "unanswered",
         };
         *fates.entry(name).or_default() += 1;
     }

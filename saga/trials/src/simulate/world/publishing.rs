@@ -6,7 +6,7 @@ use time::Duration;
 
 use super::{Event, Job, LOOK_EVERY, World};
 use crate::simulate::book::{After, Outbound};
-use crate::simulate::broker::Fate;
+use crate::simulate::broker::PublishOutcome;
 use crate::simulate::bugs::Bug;
 use crate::simulate::copies::{CopyId, Owner};
 use crate::simulate::faults::Fault;
@@ -48,7 +48,7 @@ impl World {
             return self.goes_on(id, after, Job::Publish(outbound));
         }
         self.counts.published += 1;
-        let (copies, fate) = self.broker.publish(&outbound.letter, outbound.queue.as_deref(), &mut self.dice);
+        let (copies, outcome) = self.broker.publish(&outbound.letter, outbound.queue.as_deref(), &mut self.dice);
         for copy in copies {
             self.enter(now + copy.after, Event::Arrive(copy.queue, outbound.letter.clone(), 0));
         }
@@ -56,21 +56,21 @@ impl World {
             self.service(id.owner).book_mut().confirmed(outbound.mark);
         }
         let after = self.dice.up_to(CONFIRMING);
-        self.goes_on(id, after, Job::Hear(outbound, session, fate));
+        self.goes_on(id, after, Job::Hear(outbound, session, outcome));
     }
 
     /// A copy hears what became of a message. What was on its way over a connection that ended has no answer.
-    pub(super) fn published(&mut self, id: CopyId, outbound: Outbound, session: u32, fate: Fate) {
+    pub(super) fn published(&mut self, id: CopyId, outbound: Outbound, session: u32, outcome: PublishOutcome) {
         let same_connection = self.copies.get(id).is_some_and(|copy| copy.session == session);
-        let fate = if same_connection { fate } else { Fate::Unanswered };
-        let believed = match fate {
-            Fate::Confirmed => true,
-            Fate::Returned => self.bug == Some(Bug::ReturnIsPublished),
-            Fate::Nacked => self.bug == Some(Bug::NackIsPublished),
-            Fate::Unanswered => self.bug == Some(Bug::UnmarksBeforeConfirm),
+        let outcome = if same_connection { outcome } else { PublishOutcome::Unanswered };
+        let believed = match outcome {
+            PublishOutcome::Confirmed => true,
+            PublishOutcome::Returned => self.bug == Some(Bug::ReturnIsPublished),
+            PublishOutcome::Nacked => self.bug == Some(Bug::NackIsPublished),
+            PublishOutcome::Unanswered => self.bug == Some(Bug::UnmarksBeforeConfirm),
         };
         if !believed {
-            self.note(|| format!("{id} {} {}: {fate:?}", outbound.letter.kind, outbound.letter.id));
+            self.note(|| format!("{id} {} {}: {outcome:?}", outbound.letter.kind, outbound.letter.id));
             let after = self.dice.mostly_short(AGAIN_AFTER);
             return self.goes_on(id, after, Job::Publish(outbound));
         }
