@@ -181,6 +181,39 @@ async fn what_one_saga_left_is_found_without_reading_what_others_did() {
     trips.stop().await;
 }
 
+/// Sagas that have ended, and among the first of them one that lives and is to be looked at.
+const HISTORY: &str = "
+    INSERT INTO sagas (id, definition, definition_version, subject, phase, reason, needs_intervention, version, started_at,
+                       updated_at, ended_at, state)
+    SELECT gen_random_uuid(), 'trip', 1, n::text, phase, CASE WHEN phase <> 'completed' THEN 'no_room' END, phase = 'compensating', 1,
+           now() - n * interval '1 s', now(), CASE WHEN phase <> 'compensating' THEN now() END, '{}'
+    FROM generate_series(1, 40000) AS n,
+         LATERAL (SELECT CASE n WHEN 39000 THEN 'compensating' ELSE 'completed' END AS phase) AS of";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sagas_to_be_looked_at_are_found_without_reading_history() {
+    let servers = Servers::claim().await;
+    let trips = Trips::start(&servers).await;
+    trips.client.batch_execute(HISTORY).await.unwrap();
+    trips.client.batch_execute("VACUUM (ANALYZE) sagas").await.unwrap();
+    let pages = "SELECT (heap_blks_read + heap_blks_hit)::int8 FROM pg_statio_user_tables WHERE relname = 'sagas'";
+    for query in ["needs_intervention=true", "state=compensating"] {
+        trips.client.batch_execute("SELECT pg_stat_force_next_flush()").await.unwrap();
+        let (before, mut asked) = (trips.count(pages).await, 0);
+        // Sessions tell what they read a little later.
+        let read = eventually("what was read is counted", PATIENCE, async || {
+            let (status, list) = trips.get(&format!("/admin/sagas?{query}")).await;
+            assert_eq!((status, list["sagas"].as_array().map(Vec::len)), (200, Some(1)), "{list}");
+            assert_eq!(text(&list["sagas"][0], "subject"), "39000");
+            asked += 1;
+            Some(trips.count(pages).await - before).filter(|read| *read > 0)
+        })
+        .await;
+        assert!(read <= asked * 10, "{query}: {read} pages were read in {asked} searches");
+    }
+    trips.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sagas_that_began_at_one_time_are_listed_page_by_page_and_each_of_them_once() {
     let servers = Servers::claim().await;

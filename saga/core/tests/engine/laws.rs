@@ -14,6 +14,7 @@ pub(crate) fn decide(
     let Ok(decision) = &outcome else { return outcome };
     survives_storage(&decision.next);
     has_an_alarm_in_time(engine, &decision.next);
+    is_marked_only_while_it_lives(&decision.next);
     match decision.note {
         Note::Ignored(_) => changes_nothing(saga, decision),
         Note::Applied => is_counted(saga, decision),
@@ -57,6 +58,11 @@ fn has_an_alarm_in_time(engine: &Engine, next: &Instance) {
     assert_eq!(first.is_none(), next.phase.is_end(), "{next:#?}");
     assert_eq!(next.alarm.is_none(), next.phase.is_end());
     assert!(next.alarm <= first, "the alarm {:?} is later than a timer at {first:?}", next.alarm);
+}
+
+/// Whoever looks for marked sagas looks at those that live.
+fn is_marked_only_while_it_lives(next: &Instance) {
+    assert!(!(next.needs_intervention && next.phase.is_end()), "{next:#?}");
 }
 
 fn changes_nothing(saga: Option<&Instance>, decision: &Decision) {

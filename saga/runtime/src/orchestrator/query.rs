@@ -12,12 +12,14 @@ use crate::store::admin::{self, SentFilter};
 use crate::store::{ONE_SAGA_WITHIN, Param, Pool, Transaction, day_of, query, query_opt};
 
 // Many sagas begin in one batch, all at one time: their ids put them in order. Compared as one row, both find their place in
-// the index of times.
+// the index of times. What only a saga that lives can be is looked for among those: there is an index of them, and history is long.
 const LIST: &str = "
     SELECT id, definition, subject, phase, reason, needs_intervention, started_at, updated_at, ended_at
     FROM sagas
-    WHERE ($1::text IS NULL OR phase = $1) AND ($2::text IS NULL OR reason = $2)
-      AND ($3::timestamptz IS NULL OR (started_at, id) < ($3, $9)) AND (NOT $4 OR needs_intervention)
+    WHERE ($1::text IS NULL OR phase = $1 AND ($1 IN ('completed', 'rejected', 'cancelled') OR ended_at IS NULL))
+      AND ($2::text IS NULL OR reason = $2)
+      AND ($3::timestamptz IS NULL OR (started_at, id) < ($3, $9))
+      AND (NOT $4 OR needs_intervention AND ended_at IS NULL)
       AND ($5::text IS NULL OR subject = $5)
       AND ($7::text[] IS NULL OR state::json->'start' #>> $7 = $8)
     ORDER BY started_at DESC, id DESC LIMIT $6";
