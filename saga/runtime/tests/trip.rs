@@ -89,6 +89,24 @@ impl Trips {
         answer(reqwest::Client::new().post(format!("{}{path}", self.url)).bearer_auth(&self.token).json(body)).await
     }
 
+    /// How many pages of the tables whose names begin so were read, for how many searches; each has to answer this.
+    async fn pages_read(&self, tables: &str, search: &str, answers: impl Fn(&Value)) -> (i64, i64) {
+        self.client.batch_execute("SELECT pg_stat_force_next_flush()").await.unwrap();
+        let pages = "SELECT sum(heap_blks_read + heap_blks_hit)::int8 FROM pg_statio_user_tables WHERE relname ^@ ";
+        let pages = format!("{pages} '{tables}'");
+        let (before, mut asked) = (self.count(&pages).await, 0);
+        // Sessions tell what they read a little later.
+        let read = eventually("what was read is counted", PATIENCE, async || {
+            let (status, found) = self.get(search).await;
+            assert_eq!(status, 200, "{found}");
+            answers(&found);
+            asked += 1;
+            Some(self.count(&pages).await - before).filter(|read| *read > 0)
+        })
+        .await;
+        (read, asked)
+    }
+
     async fn count(&self, sql: &str) -> i64 {
         self.client.query_one(sql, &[]).await.unwrap().get(0)
     }
@@ -159,22 +177,14 @@ async fn what_one_saga_left_is_found_without_reading_what_others_did() {
     let (_, _, saga) = trips.ended(1).await.remove(0);
     trips.client.batch_execute(OTHERS).await.unwrap();
     trips.client.batch_execute("VACUUM (ANALYZE) journal_entries, inbox").await.unwrap();
-    trips.client.batch_execute("SELECT pg_stat_force_next_flush()").await.unwrap();
     let since = clock::now() - time::Duration::minutes(10);
     let since = format!("&from={}", since.format(&Rfc3339).unwrap());
     for (table, span) in [("journal", since.as_str()), ("inbox", "")] {
-        let pages = "SELECT sum(heap_blks_read + heap_blks_hit)::int8 FROM pg_statio_user_tables WHERE relname ^@ ";
-        let pages = format!("{pages} '{table}'");
-        let (before, mut asked) = (trips.count(&pages).await, 0);
-        // Sessions tell what they read a little later.
-        let read = eventually("what was read is counted", PATIENCE, async || {
-            let answer = reqwest::get(format!("{}/admin/{table}?saga={saga}{span}", trips.url)).await.unwrap();
-            let found: serde_json::Value = answer.json().await.unwrap();
+        let search = format!("/admin/{table}?saga={saga}{span}");
+        let answers = |found: &Value| {
             assert!(found["messages"].as_array().is_some_and(|messages| messages.len() >= 5), "{found}");
-            asked += 1;
-            Some(trips.count(&pages).await - before).filter(|read| *read > 0)
-        })
-        .await;
+        };
+        let (read, asked) = trips.pages_read(table, &search, answers).await;
         // The inbox: a range that has it, and the last one, of which no filter is made yet.
         assert!(read <= asked * 2 * 256, "{table}: {read} pages were read in {asked} searches");
     }
@@ -196,19 +206,12 @@ async fn sagas_to_be_looked_at_are_found_without_reading_history() {
     let trips = Trips::start(&servers).await;
     trips.client.batch_execute(HISTORY).await.unwrap();
     trips.client.batch_execute("VACUUM (ANALYZE) sagas").await.unwrap();
-    let pages = "SELECT (heap_blks_read + heap_blks_hit)::int8 FROM pg_statio_user_tables WHERE relname = 'sagas'";
     for query in ["needs_intervention=true", "state=compensating"] {
-        trips.client.batch_execute("SELECT pg_stat_force_next_flush()").await.unwrap();
-        let (before, mut asked) = (trips.count(pages).await, 0);
-        // Sessions tell what they read a little later.
-        let read = eventually("what was read is counted", PATIENCE, async || {
-            let (status, list) = trips.get(&format!("/admin/sagas?{query}")).await;
-            assert_eq!((status, list["sagas"].as_array().map(Vec::len)), (200, Some(1)), "{list}");
+        let answers = |list: &Value| {
+            assert_eq!(list["sagas"].as_array().map(Vec::len), Some(1), "{list}");
             assert_eq!(text(&list["sagas"][0], "subject"), "39000");
-            asked += 1;
-            Some(trips.count(pages).await - before).filter(|read| *read > 0)
-        })
-        .await;
+        };
+        let (read, asked) = trips.pages_read("sagas", &format!("/admin/sagas?{query}"), answers).await;
         assert!(read <= asked * 10, "{query}: {read} pages were read in {asked} searches");
     }
     trips.stop().await;

@@ -1,7 +1,8 @@
 //! What an operator may ask about sagas.
 
-use saga_core::{Instance, Message, Time};
-use serde::Serialize;
+use saga_core::{Instance, Message, Phase, Time};
+use serde::de::{self, IntoDeserializer as _};
+use serde::{Deserialize as _, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -16,12 +17,10 @@ use crate::store::{ONE_SAGA_WITHIN, Param, Pool, Transaction, day_of, query, que
 const LIST: &str = "
     SELECT id, definition, subject, phase, reason, needs_intervention, started_at, updated_at, ended_at
     FROM sagas
-    WHERE ($1::text IS NULL OR phase = $1 AND ($1 IN ('completed', 'rejected', 'cancelled') OR ended_at IS NULL))
-      AND ($2::text IS NULL OR reason = $2)
-      AND ($3::timestamptz IS NULL OR (started_at, id) < ($3, $9))
-      AND (NOT $4 OR needs_intervention AND ended_at IS NULL)
+    WHERE ($1::text IS NULL OR phase = $1) AND ($2::text IS NULL OR reason = $2)
+      AND ($3::timestamptz IS NULL OR (started_at, id) < ($3, $9)) AND (NOT $4 OR needs_intervention)
       AND ($5::text IS NULL OR subject = $5)
-      AND ($7::text[] IS NULL OR state::json->'start' #>> $7 = $8)
+      AND ($7::text[] IS NULL OR state::json->'start' #>> $7 = $8) AND (NOT $10 OR ended_at IS NULL)
     ORDER BY started_at DESC, id DESC LIMIT $6";
 
 const FIND: &str = "
@@ -136,8 +135,9 @@ pub async fn list(pool: &Pool, filter: &Filter) -> Result<Vec<SagaSummary>, Stor
     let (path, value) = (start.as_ref().map(|(path, _)| path), start.as_ref().map(|(_, value)| value));
     // No id is smaller than this one.
     let before_id = before_id.unwrap_or_else(Uuid::nil);
-    let params: [Param<'_>; 9] =
-        [phase, reason, started_before, needs_intervention, subject, limit, &path, &value, &before_id];
+    let lives = *needs_intervention || phase.as_deref().is_some_and(is_before_the_end);
+    let params: [Param<'_>; 10] =
+        [phase, reason, started_before, needs_intervention, subject, limit, &path, &value, &before_id, &lives];
     let rows = query(&reading, LIST, &params).await?;
     let summary = |row: &tokio_postgres::Row| SagaSummary {
         id: row.get(0),
@@ -151,6 +151,12 @@ pub async fn list(pool: &Pool, filter: &Filter) -> Result<Vec<SagaSummary>, Stor
         ended_at: row.get(8),
     };
     Ok(rows.iter().map(summary).collect())
+}
+
+/// Whether a saga in the phase of that name lives; one in a phase that there is not is in no list anyway.
+fn is_before_the_end(phase: &str) -> bool {
+    let phase: Result<Phase, de::value::Error> = Phase::deserialize(phase.into_deserializer());
+    phase.is_ok_and(|phase| !phase.is_end())
 }
 
 /// One saga, by its own id or by the id of what it is about.

@@ -2,7 +2,8 @@
 
 use refinery::Target;
 use saga_runtime::store::no_migrations;
-use saga_runtime::testing::Servers;
+use saga_runtime::testing::{Database, Servers};
+use tokio_postgres::{Client, Row};
 
 mod all {
     refinery::embed_migrations!("src/migrations");
@@ -27,16 +28,21 @@ const OLD: &str = r#"
         ('2026-01-02', '00000000-0000-0000-0000-000000000002', 'desk'),
         ('2026-01-02', '00000000-0000-0000-0000-000000000004', NULL);"#;
 
-#[tokio::test]
-async fn what_was_sent_kept_and_marked_is_there_after_the_migrations() {
-    let servers = Servers::claim().await;
+/// A database of version 4 with these rows, after the migrations; it is gone when the first is dropped.
+async fn migrated(servers: &Servers) -> (Database, Client) {
     let database = servers.database("desk").await;
     let mut owner = database.connect().await;
     let mut runner = all::migrations::runner().set_target(Target::Version(4));
     runner.set_migration_table_name("runtime_migrations").run_async(&mut owner).await.unwrap();
     owner.batch_execute(OLD).await.unwrap();
-
     let owner = database.migrate(&no_migrations()).await;
+    (database, owner)
+}
+
+#[tokio::test]
+async fn what_was_sent_kept_and_marked_is_there_after_the_migrations() {
+    let servers = Servers::claim().await;
+    let (_database, owner) = migrated(&servers).await;
 
     let inbox = "SELECT id::text, convert_from(body, 'UTF8') FROM inbox ORDER BY id";
     let inbox: Vec<(String, Option<String>)> =
@@ -70,14 +76,7 @@ async fn what_was_sent_kept_and_marked_is_there_after_the_migrations() {
 #[tokio::test]
 async fn autovacuum_looks_at_the_same_columns_of_every_day() {
     let servers = Servers::claim().await;
-    let database = servers.database("desk").await;
-    let mut owner = database.connect().await;
-    let mut runner = all::migrations::runner().set_target(Target::Version(4));
-    runner.set_migration_table_name("runtime_migrations").run_async(&mut owner).await.unwrap();
-    owner.batch_execute(OLD).await.unwrap();
-
-    let owner = database.migrate(&no_migrations()).await;
-
+    let (_database, owner) = migrated(&servers).await;
     let of_days = "
         SELECT c.attname::text || ' of ' || p.inhrelid::regclass::text, t.attstattarget::int4, c.attstattarget::int4
         FROM pg_inherits p
@@ -85,8 +84,7 @@ async fn autovacuum_looks_at_the_same_columns_of_every_day() {
         JOIN pg_attribute c ON c.attrelid = p.inhrelid AND c.attname = t.attname
         WHERE p.inhparent IN ('journal_entries'::regclass, 'inbox'::regclass)";
     let columns = owner.query(of_days, &[]).await.unwrap();
-    let column =
-        |row: &tokio_postgres::Row| -> (String, Option<i32>, Option<i32>) { (row.get(0), row.get(1), row.get(2)) };
+    let column = |row: &Row| -> (String, Option<i32>, Option<i32>) { (row.get(0), row.get(1), row.get(2)) };
     let columns: Vec<_> = columns.iter().map(column).collect();
     for (name, of_table, of_day) in &columns {
         assert_eq!(of_table, of_day, "{name}");

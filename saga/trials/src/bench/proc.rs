@@ -8,7 +8,7 @@ const TICK: Duration = Duration::from_millis(10);
 
 /// Processor time of the process with that number, and of its children that have ended.
 pub(super) fn cpu(pid: u32) -> Duration {
-    fs::read_to_string(format!("/proc/{pid}/stat")).map_or(Duration::ZERO, |stat| cpu_in(&stat))
+    cpu_in(&stat(pid))
 }
 
 /// Processor time of a process and of all below it.
@@ -20,8 +20,7 @@ pub(super) fn cpu_of_tree(pid: u32) -> Duration {
 pub(super) fn cpu_of_children(pid: u32, title: &str) -> Duration {
     let titled =
         |child: &u32| fs::read(format!("/proc/{child}/cmdline")).is_ok_and(|line| line.starts_with(title.as_bytes()));
-    let ended = fs::read_to_string(format!("/proc/{pid}/stat")).map_or(Duration::ZERO, |stat| cpu_of_ended_in(&stat));
-    ended + children(pid).into_iter().filter(titled).map(cpu).sum::<Duration>()
+    cpu_of_ended_in(&stat(pid)) + children(pid).into_iter().filter(titled).map(cpu).sum::<Duration>()
 }
 
 /// Processor time of the whole machine, the kernel's own included.
@@ -32,6 +31,11 @@ pub(super) fn cpu_of_machine() -> Duration {
 /// Memory of a process and of all below it in KiB, what is shared counted once (PSS).
 pub(super) fn memory_of_tree(pid: u32) -> u64 {
     tree(pid).into_iter().map(memory).sum()
+}
+
+/// Empty when it is gone.
+fn stat(pid: u32) -> String {
+    fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default()
 }
 
 fn memory(pid: u32) -> u64 {

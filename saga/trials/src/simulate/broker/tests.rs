@@ -21,7 +21,7 @@ fn dice(kinds: &[Fault]) -> Dice {
 /// The queues of what was published so often, and how many of each outcome.
 fn publish(kind: Fault, times: usize) -> (Vec<usize>, BTreeMap<&'static str, usize>) {
     let (broker, letter, mut dice) = (Broker::new(START), letter::<ReservePet>(), dice(&[kind]));
-    let (mut copies, mut fates) = (Vec::new(), BTreeMap::new());
+    let (mut copies, mut outcomes) = (Vec::new(), BTreeMap::new());
     for _ in 0..times {
         let (arriving, outcome) = broker.publish(&letter, None, &mut dice);
         copies.push(arriving.len());
@@ -31,9 +31,9 @@ fn publish(kind: Fault, times: usize) -> (Vec<usize>, BTreeMap<&'static str, usi
             PublishOutcome::Nacked => "nacked",
             PublishOutcome::Unanswered => "unanswered",
         };
-        *fates.entry(name).or_default() += 1;
+        *outcomes.entry(name).or_default() += 1;
     }
-    (copies, fates)
+    (copies, outcomes)
 }
 
 #[test]
@@ -48,20 +48,23 @@ fn a_message_goes_to_each_queue_that_is_bound_to_it_or_straight_into_one() {
 
 #[test]
 fn a_copy_may_come_twice() {
-    let (copies, fates) = publish(Fault::Duplicate, 1_000);
+    let (copies, outcomes) = publish(Fault::Duplicate, 1_000);
     assert!(copies.contains(&1) && copies.contains(&2), "{copies:?}");
-    assert_eq!(fates, [("confirmed", 1_000)].into());
+    assert_eq!(outcomes, [("confirmed", 1_000)].into());
 }
 
 #[test]
 fn what_is_refused_or_returned_is_in_no_queue_and_what_has_no_answer_may_be_in_one() {
     for (kind, name) in [(Fault::Nack, "nacked"), (Fault::Return, "returned")] {
-        let (copies, fates) = publish(kind, 1_000);
-        assert!(fates[name] > 0 && copies.iter().filter(|copies| **copies == 0).count() == fates[name], "{fates:?}");
+        let (copies, outcomes) = publish(kind, 1_000);
+        assert!(
+            outcomes[name] > 0 && copies.iter().filter(|copies| **copies == 0).count() == outcomes[name],
+            "{outcomes:?}"
+        );
     }
-    let (copies, fates) = publish(Fault::Loss, 1_000);
+    let (copies, outcomes) = publish(Fault::Loss, 1_000);
     let lost = copies.iter().filter(|copies| **copies == 0).count();
-    assert!(lost > 0 && lost < fates["unanswered"], "{lost} of {fates:?}");
+    assert!(lost > 0 && lost < outcomes["unanswered"], "{lost} of {outcomes:?}");
 }
 
 #[test]
